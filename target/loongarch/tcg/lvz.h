@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * LoongArch virtualization extension (LVZ): interface of the TCG emulation
+ *
+ * What QEMU's own files of the target call.  With a CPU that has no LVZ each
+ * function here returns at once and changes nothing.
+ */
+
+#ifndef TARGET_LOONGARCH_TCG_LVZ_H
+#define TARGET_LOONGARCH_TCG_LVZ_H
+
+#include "cpu.h"
+#include "internals.h"
+
+/* Host softmmu indexes 0..MMU_DA_IDX, guest ones from MMU_GUEST_IDX_BASE. */
+#define LVZ_HOST_IDXMAP   MAKE_64BIT_MASK(0, MMU_GUEST_IDX_BASE)
+#define LVZ_GUEST_IDXMAP  (LVZ_HOST_IDXMAP << MMU_GUEST_IDX_BASE)
+
+/* lvz-switch.c: the two worlds */
+
+/**
+ * loongarch_lvz_init() - give a CPU its LVZ state
+ * @cpu: a CPU that is being realized with CPUCFG2.LVZ set
+ * @errp: where an error goes
+ *
+ * Return: false with @errp set if the machine must stay migratable
+ * (--only-migratable), which a CPU with LVZ is not.
+ */
+bool loongarch_lvz_init(LoongArchCPU *cpu, Error **errp);
+
+/**
+ * loongarch_lvz_finalize() - undo loongarch_lvz_init(), if it was done
+ * @cpu: a CPU that goes away
+ */
+void loongarch_lvz_finalize(LoongArchCPU *cpu);
+
+/**
+ * loongarch_lvz_reset() - put the LVZ state into its state after reset
+ * @cpu: a CPU in any mode, also in the middle of a guest
+ *
+ * Leaves the host's bank in env->CSR_*: to be called before those are reset.
+ * BQL held.
+ */
+void loongarch_lvz_reset(LoongArchCPU *cpu);
+
+/**
+ * loongarch_lvz_reset_guest_bank() - preset the guest's CSRs after reset
+ * @cpu: a CPU whose own CSRs have been reset
+ *
+ * A hypervisor reads PRCFG1-3 and ASID.ASIDBITS of the guest bank and never
+ * writes them (Linux: kvm_loongarch_vcpu_load in arch/loongarch/kvm/vcpu.c).
+ */
+void loongarch_lvz_reset_guest_bank(LoongArchCPU *cpu);
+
+/**
+ * loongarch_lvz_begin_exception() - enter the world that takes an exception
+ * @env: CPU about to take the exception CPUState.exception_index
+ *
+ * Leaves the guest if the exception is flagged EXCP_LVZ_EXIT, removes the
+ * flag, and records the previous mode in GSTAT.PVM or TLBRPRMD.PGM.
+ * BQL held.
+ */
+void loongarch_lvz_begin_exception(CPULoongArchState *env);
+
+/**
+ * loongarch_lvz_end_ertn() - enter the guest if ertn says so
+ * @env: CPU that has executed ertn; its CSRs are already restored
+ * @refill: ertn returned from a TLB refill (TLBRERA.IsTLBR was set)
+ */
+void loongarch_lvz_end_ertn(CPULoongArchState *env, bool refill);
+
+/**
+ * loongarch_lvz_unit_disabled() - who takes a unit-disabled exception
+ * @env: CPU that executed an instruction of a disabled unit
+ * @excp: EXCCODE_FPD, EXCCODE_SXD or EXCCODE_ASXD; others are passed through
+ *
+ * Return: @excp if the running world's own EUEN disables the unit, else
+ * (guest enabled it, host did not) @excp flagged with EXCP_LVZ_EXIT.
+ */
+uint32_t loongarch_lvz_unit_disabled(CPULoongArchState *env, uint32_t excp);
+
+/**
+ * loongarch_lvz_deliverable() - is there an interrupt to take, and whose
+ * @env: the CPU; BQL held
+ *
+ * Return: the exception to raise (EXCCODE_INT, for the host while a guest
+ * runs flagged with EXCP_LVZ_EXIT), or -1 if nothing is deliverable.
+ */
+int loongarch_lvz_deliverable(CPULoongArchState *env);
+
+/**
+ * loongarch_lvz_update_irq() - request or withdraw the vCPU's attention
+ * @env: the CPU; BQL held
+ *
+ * To be called after any change of either ESTAT.IS or of the mode.
+ */
+void loongarch_lvz_update_irq(CPULoongArchState *env);
+
+/**
+ * loongarch_lvz_has_work() - would an interrupt wake this halted CPU?
+ * @cs: the CPU
+ */
+bool loongarch_lvz_has_work(CPUState *cs);
+
+/**
+ * loongarch_lvz_set_irq() - raise or lower an interrupt line of the machine
+ * @cpu: a CPU with LVZ; BQL held
+ * @irq: bit of the host's ESTAT.IS, wherever that is
+ * @level: its state
+ */
+void loongarch_lvz_set_irq(LoongArchCPU *cpu, int irq, int level);
+
+/**
+ * loongarch_lvz_update_guest_hwi() - derive the guest's hardware interrupts
+ * @env: the CPU; BQL held
+ *
+ * GESTAT.IS[9:2] is GINTC.VIP, plus the host's lines that GINTC.PIP passes
+ * through. It is never latched.
+ */
+void loongarch_lvz_update_guest_hwi(CPULoongArchState *env);
+
+/**
+ * loongarch_lvz_exchange_banks() - exchange the two banks and nothing else
+ * @env: the CPU; BQL held until they have been exchanged back
+ */
+void loongarch_lvz_exchange_banks(CPULoongArchState *env);
+
+/* lvz-timer.c: the guest's timer. All of these with the BQL held. */
+
+/**
+ * loongarch_lvz_timer_sync() - let an expiry that is due take effect
+ * @env: the CPU
+ *
+ * TVAL, TCFG and ESTAT.TI must tell one story to every reader: each of them
+ * is read only after this.
+ */
+void loongarch_lvz_timer_sync(CPULoongArchState *env);
+uint64_t loongarch_lvz_timer_read_tval(CPULoongArchState *env);
+void loongarch_lvz_timer_write_tval(CPULoongArchState *env, uint64_t val);
+void loongarch_lvz_timer_write_tcfg(CPULoongArchState *env, uint64_t val);
+void loongarch_lvz_timer_ack(CPULoongArchState *env);
+void loongarch_lvz_timer_cb(void *opaque);
+
+/* lvz-mmu.c: the second stage */
+
+/**
+ * loongarch_lvz_translate_gpa() - second-stage translation of the running guest
+ * @env: CPU in guest mode
+ * @gpa: guest physical address
+ * @access_type: what the access is; decides which exception a fault is
+ * @hpa: set on success
+ * @prot: set on success to what the second stage permits
+ *
+ * Return: TLBRET_MATCH, TLBRET_NOMATCH (to be refilled by the host),
+ * TLBRET_INVALID or TLBRET_DIRTY.
+ */
+int loongarch_lvz_translate_gpa(CPULoongArchState *env, hwaddr gpa,
+                                MMUAccessType access_type,
+                                hwaddr *hpa, int *prot);
+
+/**
+ * loongarch_lvz_raise_gpa_fault() - leave the guest for a second-stage fault
+ * @env: CPU in guest mode
+ * @gpa: the address that faulted, page offset included
+ * @access_type: as given to loongarch_lvz_translate_gpa()
+ * @tlb_error: what it returned
+ * @retaddr: host return address of the helper
+ */
+void G_NORETURN loongarch_lvz_raise_gpa_fault(CPULoongArchState *env,
+                                              hwaddr gpa,
+                                              MMUAccessType access_type,
+                                              int tlb_error,
+                                              uintptr_t retaddr);
+
+/**
+ * loongarch_lvz_walk_gpa() - where a page-table walk of the running world reads
+ * @env: the CPU
+ * @addr: physical address of a page-table entry as that world names it
+ * @retaddr: host return address of the helper
+ *
+ * Return: @addr itself for the host; for a guest the host physical address.
+ * Does not return if the second stage faults.
+ */
+hwaddr loongarch_lvz_walk_gpa(CPULoongArchState *env, hwaddr addr,
+                              uintptr_t retaddr);
+
+/**
+ * loongarch_lvz_debug_gpa() - second stage for a debugger's access
+ * @env: the CPU, stopped
+ * @gpa: physical address as the running world names it
+ *
+ * Return: host physical address, or -1 if the host maps nothing there.
+ */
+hwaddr loongarch_lvz_debug_gpa(CPULoongArchState *env, hwaddr gpa);
+
+/**
+ * loongarch_lvz_flush_world() - drop softmmu entries of the running world
+ * @env: the CPU
+ */
+void loongarch_lvz_flush_world(CPULoongArchState *env);
+
+/**
+ * loongarch_lvz_select_tlb() - the entries that a TLB instruction works on
+ * @env: the CPU
+ *
+ * Points env->tlb and env->tlb_gid at them: in the host at its own entries,
+ * or at the GPA-to-HPA entries of GTLBC.TGID.  To be undone with
+ * loongarch_lvz_restore_tlb() before the instruction ends.
+ *
+ * Return: false if the entries are GPA-to-HPA ones.
+ */
+bool loongarch_lvz_select_tlb(CPULoongArchState *env);
+void loongarch_lvz_restore_tlb(CPULoongArchState *env);
+
+/* The host's gtlb* instructions, see helper_gtlb() */
+enum {
+    LVZ_GTLBCLR,
+    LVZ_GTLBFLUSH,
+    LVZ_GTLBSRCH,
+    LVZ_GTLBRD,
+    LVZ_GTLBWR,
+    LVZ_GTLBFILL,
+};
+
+/* lvz-csr.c */
+
+/**
+ * LVZGuestCSRKind: what a guest's csr* instruction does with a number
+ * @LVZ_GCSR_TRAP: leaves the guest with GSPR: the CSR is not banked
+ * @LVZ_GCSR_PLAIN: as on a CPU without LVZ, on the running bank
+ * @LVZ_GCSR_PLAIN_EXITTB: the same, and a write ends the TB
+ * @LVZ_GCSR_READONLY: read as on a CPU without LVZ, never written
+ * @LVZ_GCSR_SPECIAL: by helper_gcsrrd() and helper_gcsrxchg()
+ * @LVZ_GCSR_SPECIAL_READONLY: by helper_gcsrrd(), never written
+ */
+typedef enum {
+    LVZ_GCSR_TRAP,
+    LVZ_GCSR_PLAIN,
+    LVZ_GCSR_PLAIN_EXITTB,
+    LVZ_GCSR_READONLY,
+    LVZ_GCSR_SPECIAL,
+    LVZ_GCSR_SPECIAL_READONLY,
+} LVZGuestCSRKind;
+
+LVZGuestCSRKind lvz_guest_csr_kind(unsigned int csr);
+
+/* Inline predicates, in every helper's path */
+
+static inline bool loongarch_has_lvz(CPULoongArchState *env)
+{
+    return FIELD_EX32(env->cpucfg[2], CPUCFG2, LVZ);
+}
+
+/* The host's bank, wherever it is. BQL held, or by the vCPU's own thread. */
+#define loongarch_host_csr(env, name)                                   \
+    (loongarch_guest_mode(env) ? &(env)->lvz.other.CSR_##name           \
+                               : &(env)->CSR_##name)
+
+/* The guest's bank, wherever it is. */
+#define loongarch_guest_csr(env, name)                                  \
+    (loongarch_guest_mode(env) ? &(env)->CSR_##name                     \
+                               : &(env)->lvz.other.CSR_##name)
+
+#endif /* TARGET_LOONGARCH_TCG_LVZ_H */
