@@ -177,8 +177,11 @@ bool loongarch_lvz_select_tlb(CPULoongArchState *env)
     uint64_t gtlbc = env->lvz.CSR_GTLBC;
     uint8_t tgid = FIELD_EX64(gtlbc, CSR_GTLBC, TGID);
 
-    if (loongarch_guest_mode(env) || tgid == 0 ||
-        !FIELD_EX64(gtlbc, CSR_GTLBC, USETGID)) {
+    /* A guest's own entries: the guest runs, or helper_gtlb() has chosen. */
+    if (loongarch_guest_mode(env) || env->tlb == env->lvz.guest_tlb) {
+        return true;
+    }
+    if (tgid == 0 || !FIELD_EX64(gtlbc, CSR_GTLBC, USETGID)) {
         return true;
     }
     env->tlb = env->lvz.gpa_tlb;
