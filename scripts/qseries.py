@@ -76,6 +76,8 @@ class Git:
             GIT_CONFIG_NOSYSTEM="1",
             GIT_CONFIG_GLOBAL="/dev/null",
             GIT_LITERAL_PATHSPECS="1",
+            # A folder without a .git must not be taken for a part of ours.
+            GIT_CEILING_DIRECTORIES=str(self.tree.parent),
             GIT_COMMITTER_NAME=COMMITTER[0],
             GIT_COMMITTER_EMAIL=COMMITTER[1],
         )
@@ -325,6 +327,19 @@ def refuse_unrefreshed(git: Git) -> None:
         raise Failure(f"{where} has commits that are not in the series; run "
                         "\"make refresh\" (or \"scripts/lay --rebase\" first, "
                         "if the series has changed too).")
+
+
+def settle_rebase(git: Git) -> None:
+    """A rebase onto a changed series that had to wait for the user: is it
+    done, or was it given up?"""
+    marker = git.tree / ".git/rebasing"
+    if not marker.exists() or (git.tree / ".git/rebase-merge").exists():
+        return
+    new = marker.read_text()
+    done = git.run("merge-base", "--is-ancestor", new, "HEAD", check=False)
+    if done.returncode == 0:
+        git.run("update-ref", "refs/tags/laid", new)
+    marker.unlink()
 
 
 def move_tree(git: Git, new: str) -> None:
