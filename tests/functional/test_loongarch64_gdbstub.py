@@ -86,6 +86,13 @@ class GdbStub(QemuSystemTest):
         """A new client. The stub serves one after the other."""
         return Client(self.path)
 
+    def test_all_registers(self) -> None:
+        """g has every core register: 32 of them, orig_a0, pc and badv."""
+        with self.connect() as client:
+            registers = client.ask("g")
+            self.assertEqual(len(registers), 35 * 16)
+            self.assertEqual(registers[33 * 16:34 * 16], client.ask("p21"), "pc")
+
     def test_no_stop_reply_for_a_stranger(self) -> None:
         """A client that let the VM run and vanished leaves nothing for the next."""
         with self.connect() as first:
