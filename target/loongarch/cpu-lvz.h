@@ -35,6 +35,7 @@
 #define LVZ_BANKED_SAVE         8
 #define LVZ_BANKED_DMW          4
 
+/* One world's CSRs, while the other one runs. */
 typedef struct LoongArchCSRBank {
 #define LVZ_BANK_FIELD(name) uint64_t CSR_##name;
     LVZ_FOREACH_BANKED_CSR(LVZ_BANK_FIELD)
@@ -60,7 +61,7 @@ typedef struct LoongArchGuestTimer {
 
 /**
  * LoongArchLVZ: everything that a CPU with LVZ has beyond one without it
- * @gtlbc: GTLBC, and the other LVZ CSRs under their own names
+ * @CSR_GTLBC: as the others below, a CSR that is the host's alone
  * @other: the CSRs of the world that does not run
  * @guest_tlb: GVA-to-GPA entries of guests, tagged with their GID
  * @gpa_tlb: GPA-to-HPA entries, tagged with the GID of their guest

@@ -70,18 +70,10 @@ LVZGuestCSRKind lvz_guest_csr_kind(unsigned int csr)
 {
     switch (csr) {
     case LOONGARCH_CSR_PGD:
-    case LOONGARCH_CSR_BADI:
-    case LOONGARCH_CSR_PRCFG1:
-    case LOONGARCH_CSR_PRCFG2:
-    case LOONGARCH_CSR_PRCFG3:
-        return LVZ_GCSR_READONLY;
+        return LVZ_GCSR_PLAIN;          /* computed from banked ones */
     case LOONGARCH_CSR_CPUID:
     case LOONGARCH_CSR_TVAL:
         return LVZ_GCSR_SPECIAL_READONLY;
-    case LOONGARCH_CSR_CRMD:
-    case LOONGARCH_CSR_EUEN:
-    case LOONGARCH_CSR_ECFG:
-        return LVZ_GCSR_PLAIN_EXITTB;
     case LOONGARCH_CSR_MISC:
     case LOONGARCH_CSR_ESTAT:
     case LOONGARCH_CSR_ASID:
@@ -232,7 +224,12 @@ static void write_guest_mmu_csr(CPULoongArchState *env, unsigned int csr,
         *p = val & MISC_MASK;
         break;
     case LOONGARCH_CSR_STLBPS:
-        *p = val & R_CSR_STLBPS_PS_MASK;
+        val &= R_CSR_STLBPS_PS_MASK;
+        /* Zero is what a hypervisor gives a new vCPU: no entry can match. */
+        if (val && !check_ps(env, val)) {
+            break;
+        }
+        *p = val;
         if (*p != old) {
             /* STLB entries carry no page size: the old ones mean nothing. */
             memset(env->lvz.guest_tlb, 0,

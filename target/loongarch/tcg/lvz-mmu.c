@@ -7,8 +7,9 @@
  * physical address (GPA), and then through the GPA-to-HPA entries that the
  * host has filled with GTLBC.TGID set (gpa_tlb).  The softmmu holds the
  * product of both in indexes that only guests use, so neither entering nor
- * leaving a guest flushes anything; what does is listed in
- * loongarch_lvz_flush_world()'s callers and helper_invtlb_guest().
+ * leaving a guest flushes anything.  What does is a change of GSTAT.GID, of the
+ * guest's CSRs that its translation depends on (lvz-csr.c), and the TLB
+ * instructions of both worlds that take an entry away.
  *
  * Every entry is tagged with its guest's GID and an entry of another guest is
  * never hit.  ASIDs are not compared in the second stage: the refill handler
@@ -138,25 +139,65 @@ hwaddr loongarch_lvz_walk_gpa(CPULoongArchState *env, hwaddr addr,
     return hpa;
 }
 
+/*
+ * The host's own table for the guest, of the format that its PWCL and PWCH
+ * describe.  Reads and changes nothing: the CPU may be running.
+ */
+static hwaddr walk_host_table(CPULoongArchState *env, hwaddr gpa)
+{
+    LoongArchCSRBank *host = &env->lvz.other;
+    const struct {
+        uint8_t base, width;
+    } dir[] = {
+        { FIELD_EX64(host->CSR_PWCL, CSR_PWCL, PTBASE),
+          FIELD_EX64(host->CSR_PWCL, CSR_PWCL, PTWIDTH) },
+        { FIELD_EX64(host->CSR_PWCL, CSR_PWCL, DIR1_BASE),
+          FIELD_EX64(host->CSR_PWCL, CSR_PWCL, DIR1_WIDTH) },
+        { FIELD_EX64(host->CSR_PWCL, CSR_PWCL, DIR2_BASE),
+          FIELD_EX64(host->CSR_PWCL, CSR_PWCL, DIR2_WIDTH) },
+        { FIELD_EX64(host->CSR_PWCH, CSR_PWCH, DIR3_BASE),
+          FIELD_EX64(host->CSR_PWCH, CSR_PWCH, DIR3_WIDTH) },
+        { FIELD_EX64(host->CSR_PWCH, CSR_PWCH, DIR4_BASE),
+          FIELD_EX64(host->CSR_PWCH, CSR_PWCH, DIR4_WIDTH) },
+    };
+    uint64_t entry = host->CSR_PGDL;
+    uint64_t offset;
+    int level;
+
+    for (level = ARRAY_SIZE(dir) - 1; level >= 0; level--) {
+        uint64_t index;
+
+        if (dir[level].width == 0) {
+            continue;
+        }
+        index = (gpa >> dir[level].base) &
+                MAKE_64BIT_MASK(0, dir[level].width);
+        entry = ldq_phys(env_cpu(env)->as,
+                         (entry & TARGET_PHYS_MASK) | index << 3);
+        if (level && FIELD_EX64(entry, TLBENTRY, HUGE)) {
+            break;
+        }
+    }
+    if (!FIELD_EX64(entry, TLBENTRY, V)) {
+        return -1;
+    }
+    offset = MAKE_64BIT_MASK(0, dir[MAX(level, 0)].base);
+    return (entry & R_TLBENTRY_64_PPN_MASK & ~offset) | (gpa & offset);
+}
+
 hwaddr loongarch_lvz_debug_gpa(CPULoongArchState *env, hwaddr gpa)
 {
-    uint64_t gstat = env->lvz.CSR_GSTAT;
     hwaddr hpa;
-    int prot, ret;
+    int prot;
 
-    if (!loongarch_guest_mode(env) ||
-        loongarch_lvz_translate_gpa(env, gpa, MMU_DATA_LOAD, &hpa,
-                                    &prot) == TLBRET_MATCH) {
-        return loongarch_guest_mode(env) ? hpa : gpa;
+    if (!loongarch_guest_mode(env)) {
+        return gpa;
     }
-
-    /* Walk the host's table, with the host's CSRs: PGDL holds the guest's. */
-    loongarch_lvz_exchange_banks(env);
-    env->lvz.CSR_GSTAT = FIELD_DP64(gstat, CSR_GSTAT, VM, 0);
-    ret = loongarch_page_table_walker(env, &hpa, &prot, gpa);
-    env->lvz.CSR_GSTAT = gstat;
-    loongarch_lvz_exchange_banks(env);
-    return ret == TLBRET_MATCH ? hpa | (gpa & ~TARGET_PAGE_MASK) : -1;
+    if (loongarch_lvz_translate_gpa(env, gpa, MMU_DATA_LOAD, &hpa,
+                                    &prot) == TLBRET_MATCH) {
+        return hpa;
+    }
+    return walk_host_table(env, gpa);
 }
 
 void loongarch_lvz_flush_world(CPULoongArchState *env)
@@ -172,21 +213,19 @@ void loongarch_lvz_flush_world(CPULoongArchState *env)
  * TLB instructions
  */
 
-bool loongarch_lvz_select_tlb(CPULoongArchState *env)
+void loongarch_lvz_select_tlb(CPULoongArchState *env)
 {
     uint64_t gtlbc = env->lvz.CSR_GTLBC;
     uint8_t tgid = FIELD_EX64(gtlbc, CSR_GTLBC, TGID);
 
     /* A guest's own entries: the guest runs, or helper_gtlb() has chosen. */
     if (loongarch_guest_mode(env) || env->tlb == env->lvz.guest_tlb) {
-        return true;
+        return;
     }
-    if (tgid == 0 || !FIELD_EX64(gtlbc, CSR_GTLBC, USETGID)) {
-        return true;
+    if (tgid && FIELD_EX64(gtlbc, CSR_GTLBC, USETGID)) {
+        env->tlb = env->lvz.gpa_tlb;
+        env->tlb_gid = tgid;
     }
-    env->tlb = env->lvz.gpa_tlb;
-    env->tlb_gid = tgid;
-    return false;
 }
 
 void loongarch_lvz_restore_tlb(CPULoongArchState *env)
@@ -290,8 +329,8 @@ static void invalidate_matching(LoongArchTLB *array, const InvtlbMatch *m,
 }
 
 /*
- * invtlb operations 0x9 to 0x16, executed by the host.  @op is one of those
- * that trans_invtlb() lets through.  The softmmu is indexed by the guest's
+ * invtlb operations 0 and 0x9 to 0x16, executed by the host.  @op is one of
+ * those that trans_invtlb() lets through.  The softmmu is indexed by the guest's
  * virtual address, so even an operation on one GPA drops all of the guests'
  * softmmu entries.
  */
@@ -307,6 +346,11 @@ void helper_invtlb_guest(CPULoongArchState *env, uint32_t op,
     bool gva = true, gpa = true;
 
     switch (op) {
+    case 0:                             /* all entries of host and guests */
+        memset(env->root_tlb, 0, sizeof(env->root_tlb));
+        tlb_flush_by_mmuidx(env_cpu(env), LVZ_HOST_IDXMAP);
+        m.gid = -1;
+        break;
     case 0x9:                           /* one guest's own entries */
     case 0x13:
         gpa = false;

@@ -19,8 +19,6 @@
 #include "migration/blocker.h"
 #include "cpu.h"
 #include "internals.h"
-#include "exec/exec-all.h"
-#include "exec/helper-proto.h"
 #include "tcg/lvz.h"
 
 /* Number of GID bits: the widest that GSTAT.GID can hold. */
@@ -57,6 +55,8 @@ static void enter_world(CPULoongArchState *env, bool guest)
 
     g_assert(loongarch_guest_mode(env) != guest);
     loongarch_lvz_timer_sync(env);
+    /* One reservation for both worlds: nobody may inherit the other's. */
+    env->lladdr = 1;
     loongarch_lvz_exchange_banks(env);
     lvz->CSR_GSTAT = FIELD_DP64(lvz->CSR_GSTAT, CSR_GSTAT, VM, guest);
     loongarch_lvz_restore_tlb(env);
@@ -265,9 +265,9 @@ void loongarch_lvz_reset(LoongArchCPU *cpu)
     lvz->CSR_GTLBC = 0;
     lvz->CSR_TRGP = 0;
     lvz->CSR_GSTAT = FIELD_DP64(0, CSR_GSTAT, GIDBITS, LVZ_GIDBITS);
-    /* MATC: GUEST and ROOT exist. GCI: SECURE exists. No trap is optional. */
+    /* MATC: GUEST and ROOT. GCI: ALL, HIT and SECURE. No trap is optional. */
     lvz->CSR_GCFG = FIELD_DP64(0, CSR_GCFG, MATP, 0x3);
-    lvz->CSR_GCFG = FIELD_DP64(lvz->CSR_GCFG, CSR_GCFG, GCIP, 0x5);
+    lvz->CSR_GCFG = FIELD_DP64(lvz->CSR_GCFG, CSR_GCFG, GCIP, 0x7);
     lvz->CSR_GINTC = 0;
     lvz->CSR_GCNTC = 0;
     loongarch_lvz_restore_tlb(env);

@@ -2,8 +2,8 @@
 /*
  * LoongArch virtualization extension (LVZ): interface of the TCG emulation
  *
- * What QEMU's own files of the target call.  With a CPU that has no LVZ each
- * function here returns at once and changes nothing.
+ * What QEMU's own files of the target call.  For a CPU without LVZ these
+ * functions do what was done before there was LVZ, mostly nothing.
  */
 
 #ifndef TARGET_LOONGARCH_TCG_LVZ_H
@@ -135,10 +135,36 @@ void loongarch_lvz_exchange_banks(CPULoongArchState *env);
  * is read only after this.
  */
 void loongarch_lvz_timer_sync(CPULoongArchState *env);
+
+/**
+ * loongarch_lvz_timer_read_tval() - GCSR.TVAL: ticks that remain
+ * @env: the CPU
+ *
+ * Return: 48 bits; all ones after a one-shot timer has expired.
+ */
 uint64_t loongarch_lvz_timer_read_tval(CPULoongArchState *env);
+
+/**
+ * loongarch_lvz_timer_write_tval() - set the count, as only the host can
+ * @env: the CPU
+ * @val: ticks; 0 with the timer enabled lets it expire at once
+ */
 void loongarch_lvz_timer_write_tval(CPULoongArchState *env, uint64_t val);
+
+/**
+ * loongarch_lvz_timer_write_tcfg() - start or stop the count
+ * @env: the CPU
+ * @val: new GCSR.TCFG
+ */
 void loongarch_lvz_timer_write_tcfg(CPULoongArchState *env, uint64_t val);
+
+/**
+ * loongarch_lvz_timer_ack() - GCSR.TICLR: take GESTAT.TI back
+ * @env: the CPU
+ */
 void loongarch_lvz_timer_ack(CPULoongArchState *env);
+
+/* QEMUTimer callback; @opaque is the LoongArchCPU. */
 void loongarch_lvz_timer_cb(void *opaque);
 
 /* lvz-mmu.c: the second stage */
@@ -186,10 +212,10 @@ hwaddr loongarch_lvz_walk_gpa(CPULoongArchState *env, hwaddr addr,
 
 /**
  * loongarch_lvz_debug_gpa() - second stage for a debugger's access
- * @env: the CPU, stopped
+ * @env: the CPU, which may be running: the answer can be out of date
  * @gpa: physical address as the running world names it
  *
- * Return: host physical address, or -1 if the host maps nothing there.
+ * Changes nothing. Return: host physical address, or -1 if the host maps nothing there.
  */
 hwaddr loongarch_lvz_debug_gpa(CPULoongArchState *env, hwaddr gpa);
 
@@ -206,10 +232,13 @@ void loongarch_lvz_flush_world(CPULoongArchState *env);
  * Points env->tlb and env->tlb_gid at them: in the host at its own entries,
  * or at the GPA-to-HPA entries of GTLBC.TGID.  To be undone with
  * loongarch_lvz_restore_tlb() before the instruction ends.
- *
- * Return: false if the entries are GPA-to-HPA ones.
  */
-bool loongarch_lvz_select_tlb(CPULoongArchState *env);
+void loongarch_lvz_select_tlb(CPULoongArchState *env);
+
+/**
+ * loongarch_lvz_restore_tlb() - point env->tlb at the running world's entries
+ * @env: the CPU
+ */
 void loongarch_lvz_restore_tlb(CPULoongArchState *env);
 
 /* The host's gtlb* instructions, see helper_gtlb() */
@@ -228,20 +257,23 @@ enum {
  * LVZGuestCSRKind: what a guest's csr* instruction does with a number
  * @LVZ_GCSR_TRAP: leaves the guest with GSPR: the CSR is not banked
  * @LVZ_GCSR_PLAIN: as on a CPU without LVZ, on the running bank
- * @LVZ_GCSR_PLAIN_EXITTB: the same, and a write ends the TB
- * @LVZ_GCSR_READONLY: read as on a CPU without LVZ, never written
  * @LVZ_GCSR_SPECIAL: by helper_gcsrrd() and helper_gcsrxchg()
  * @LVZ_GCSR_SPECIAL_READONLY: by helper_gcsrrd(), never written
  */
 typedef enum {
     LVZ_GCSR_TRAP,
     LVZ_GCSR_PLAIN,
-    LVZ_GCSR_PLAIN_EXITTB,
-    LVZ_GCSR_READONLY,
     LVZ_GCSR_SPECIAL,
     LVZ_GCSR_SPECIAL_READONLY,
 } LVZGuestCSRKind;
 
+/**
+ * lvz_guest_csr_kind() - how a guest's access to a CSR is translated
+ * @csr: number of the CSR, as in the instruction
+ *
+ * Source: which numbers are banked, kvm_init_gcsr_flag() of Linux
+ * arch/loongarch/kvm/main.c.
+ */
 LVZGuestCSRKind lvz_guest_csr_kind(unsigned int csr);
 
 /* Inline predicates, in every helper's path */
