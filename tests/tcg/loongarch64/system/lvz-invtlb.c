@@ -111,6 +111,24 @@ static void test_op_16(struct vcpu *v)
     invtlb(0x16, info, AT + 2 * PAGE_SIZE);
 }
 
+/* Operation 0 leaves nothing: of no guest, and whatever GTLBC.TGID says */
+static void test_op_0(struct vcpu *v)
+{
+    for (int tgid = 0; tgid <= 2; tgid++) {
+        use(v, 0, 1);
+        put(0, AT, home(0));
+        invtlb(0x16, GSTAT_GID(1), AT);
+        check_eq(load(v, AT), 0x100, "before invtlb 0 with TGID %d", tgid);
+        put(0, AT, home(0) + 0x40000);
+        csrxchg(GTLBC, GTLBC_TGID(tgid), GTLBC_TGID_MASK);
+        invtlb(0, 0, 0);
+        csrxchg(GTLBC, 0, GTLBC_TGID_MASK);
+        check_eq(load(v, AT), 0x555, "a guest after it");
+    }
+    put(0, AT, home(0));
+    invtlb(0x16, GSTAT_GID(1), AT);
+}
+
 static void test_huge(struct vcpu *v)
 {
     uint64_t at = 4 * HUGE_SIZE;
@@ -419,6 +437,7 @@ void lvz_test(void)
     vcpu_init(&vcpu, 1);
     test_gids(&vcpu);
     test_op_16(&vcpu);
+    test_op_0(&vcpu);
     test_huge(&vcpu);
     test_second_level(&vcpu);
     test_first_level(&vcpu);

@@ -315,6 +315,7 @@ static void test_guest_exceptions(struct vcpu *v)
     guest_takes(v, WORD("tlbfill"), EXC_IPE, 3, "tlbfill at PLV3");
     guest_takes(v, WORD("iocsrrd.w $t0, $t1"), EXC_IPE, 3,
                 "iocsrrd at PLV3");
+    guest_takes(v, W_DBCL(0), EXC_INE, 0, "dbcl: the debug CSRs are the host's");
     guest_takes(v, W_GCSRRD(R_T0, CRMD), EXC_INE, 0, "gcsrrd in a guest");
     guest_takes(v, W_GCSRWR(R_T0, CRMD), EXC_INE, 0, "gcsrwr in a guest");
 }

@@ -232,6 +232,7 @@ struct insn {
 #define W_GCSRWR(rd, csr)       (0x05000020u | (csr) << 10 | (rd))
 #define W_GCSRXCHG(rd, rj, csr) (0x05000000u | (csr) << 10 | (rj) << 5 | (rd))
 #define W_HVCL(code)            (0x002b8000u | (code))
+#define W_DBCL(code)            (0x002a8000u | (code))
 #define W_INVTLB(op, rj, rk)    (0x06498000u | (rk) << 10 | (rj) << 5 | (op))
 #define W_GTLBCLR               0x06482001u
 #define W_GTLBFLUSH             0x06482401u
