@@ -172,16 +172,10 @@ class KvmGdb(KvmHostTest):
         self.assertEqual([number for _, number in seen],
                          list(range(FIRST, FIRST + 1000)))
 
-    def test_two_vcpus(self) -> None:
-        """Two vCPUs hit one breakpoint at the same time: no hit lost, none twice.
-
-        The breakpoint is where interrupts are off.  Where they are on, gdb's
-        way past a breakpoint, to let one vCPU run alone, can end in that
-        vCPU's interrupt handler waiting for a lock of a vCPU that is held.
-        """
+    def two_vcpus(self, way: str, where: str, number: str) -> None:
+        """Two vCPUs hit one breakpoint at the same time: no hit lost, none twice."""
         each = 250
-        # The handler's argument points to the saved registers, r0 first.
-        seen = self.counted("trap", "*do_bp", "((long *) $r4)[4]", 2, each)
+        seen = self.counted(way, where, number, 2, each)
         self.assertEqual({thread for thread, _ in seen}, {1, 2})
         for cpu in (0, 1):
             first = FIRST + cpu * PER_CPU
@@ -189,6 +183,20 @@ class KvmGdb(KvmHostTest):
             self.assertEqual([number for _, number in mine],
                              list(range(first, first + each)))
             self.assertEqual({thread for thread, _ in mine}, {cpu + 1})
+
+    def test_two_vcpus(self) -> None:
+        """In a system call, where interrupts are on.
+
+        gdb's way past a breakpoint is to let one vCPU run alone.  An interrupt
+        there would run a handler that can wait for a lock of the vCPU that is
+        held, for ever.
+        """
+        self.two_vcpus("priority", CALL, "$r4")
+
+    def test_two_vcpus_in_a_handler(self) -> None:
+        """In the handler of an exception, where they are off."""
+        # Its argument points to the saved registers, r0 first.
+        self.two_vcpus("trap", "*do_bp", "((long *) $r4)[4]")
 
     def test_detach(self) -> None:
         """After breakpoints, hits and a detach the guest runs on with its own text."""

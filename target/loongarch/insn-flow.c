@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * LoongArch: where an instruction can go next
+ *
+ * See insn-flow.h.  What the instruction does otherwise is not looked at.
+ */
+
+#include "insn-flow.h"
+
+enum {
+    OP_CSR = 0x04,              /* bits 31:24 */
+    OP_BEQZ = 0x10,             /* bits 31:26, as those below */
+    OP_BCZ = 0x12,
+    OP_JIRL = 0x13,
+    OP_B = 0x14,
+    OP_BL = 0x15,
+    OP_BEQ = 0x16,
+    OP_BGEU = 0x1b,
+};
+
+#define INSN_ERTN       0x06483800u
+
+/* A branch offset of @bits bits, counted in words. */
+static int64_t offset(uint32_t value, unsigned int bits)
+{
+    uint32_t sign = 1u << (bits - 1);
+
+    return ((int64_t)((value ^ sign) & ((sign << 1) - 1)) - sign) * 4;
+}
+
+static uint32_t field(uint32_t insn, unsigned int low, unsigned int bits)
+{
+    return insn >> low & ((1u << bits) - 1);
+}
+
+static bool leaves_context(uint32_t insn)
+{
+    switch (insn >> 15) {
+    case 0x0054:                /* break */
+    case 0x0055:                /* dbcl */
+    case 0x0056:                /* syscall */
+    case 0x0057:                /* hvcl */
+    case 0x0c91:                /* idle */
+        return true;
+    default:
+        return insn == INSN_ERTN;
+    }
+}
+
+int loongarch_insn_successors(uint32_t insn, uint64_t pc, const uint64_t *gpr,
+                              uint64_t next[2])
+{
+    uint32_t op = insn >> 26;
+
+    if (leaves_context(insn)) {
+        return 0;
+    }
+
+    next[0] = pc + 4;
+    if (op >= OP_BEQZ && op <= OP_BCZ) {
+        next[1] = pc + offset(field(insn, 0, 5) << 16 | field(insn, 10, 16),
+                              21);
+        return 2;
+    }
+    if (op >= OP_BEQ && op <= OP_BGEU) {
+        next[1] = pc + offset(field(insn, 10, 16), 16);
+        return 2;
+    }
+    if (op == OP_B || op == OP_BL) {
+        next[0] = pc + offset(field(insn, 0, 10) << 16 | field(insn, 10, 16),
+                              26);
+    } else if (op == OP_JIRL) {
+        next[0] = gpr[field(insn, 5, 5)] + offset(field(insn, 10, 16), 16);
+    }
+    return 1;
+}
+
+bool loongarch_insn_accesses_csr(uint32_t insn, unsigned int csr)
+{
+    return insn >> 24 == OP_CSR && field(insn, 10, 14) == csr;
+}

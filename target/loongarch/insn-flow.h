@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * LoongArch: where an instruction can go next
+ *
+ * Pure decoding, from an instruction word and general registers alone: no CPU
+ * state and no QEMU header, so that it links into a unit test.
+ */
+
+#ifndef LOONGARCH_INSN_FLOW_H
+#define LOONGARCH_INSN_FLOW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/**
+ * loongarch_insn_successors() - addresses that can follow an instruction
+ * @insn: instruction word
+ * @pc: its address
+ * @gpr: the 32 general registers; read for jirl only
+ * @next: set to the addresses
+ *
+ * Interrupts and faults apart. A conditional branch has two successors whatever
+ * the registers say.
+ *
+ * Return: how many, 1 or 2; 0 if the instruction goes on in another context,
+ * which is not decoded: ertn, syscall, break, dbcl, hvcl, idle.
+ * Source: LoongArch Reference Manual, volume 1, 2.2.5 and 4.2.
+ */
+int loongarch_insn_successors(uint32_t insn, uint64_t pc, const uint64_t *gpr,
+                              uint64_t next[2]);
+
+/**
+ * loongarch_insn_accesses_csr() - is it csrrd, csrwr or csrxchg of this CSR?
+ * @insn: instruction word
+ * @csr: number of the CSR, 0 to 0x3fff
+ */
+bool loongarch_insn_accesses_csr(uint32_t insn, unsigned int csr);
+
+#endif
