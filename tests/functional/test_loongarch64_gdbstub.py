@@ -147,8 +147,9 @@ class GdbStub(QemuSystemTest):
     def test_kill(self) -> None:
         """vKill with the one that is there ends QEMU."""
         path = Path(self.folder.name) / "another"
-        with subprocess.Popen([self.qemu_bin, "-M", "virt", "-nic", "none", "-display", "none",
-                               "-S", "-gdb", f"unix:{path},server=on,wait=on"],
+        with subprocess.Popen([self.qemu_bin, "-M", "virt", "-nic", "none",
+                               "-display", "none", "-S",
+                               "-gdb", f"unix:{path},server=on,wait=on"],
                               stderr=subprocess.DEVNULL) as qemu:
             while not path.exists() and qemu.poll() is None:
                 time.sleep(0.01)

@@ -34,7 +34,8 @@ class BootRounds:
             self.assertEqual(guest.power_off(), 0, f"boot {number}")
             self.assertEqual(kernel_trouble(guest.console.text), [], f"boot {number}")
             guest.close()
-        self.log.info("%d boots; to the shell %.1f to %.1f s", BOOTS, min(times), max(times))
+        self.log.info("%d boots; to the shell %.1f to %.1f s", BOOTS,
+                      min(times), max(times))
         self.assertEqual(kernel_trouble("\n".join(self.host_log())), [])
         self.assertEqual(self.host_warnings(), [])
 

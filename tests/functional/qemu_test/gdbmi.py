@@ -212,7 +212,8 @@ class Gdb:
 
     def complaints(self) -> list[str]:
         """What gdb has printed so far that a user would worry about."""
-        return [line for line in "".join(self._said).splitlines() if COMPLAINT.search(line)]
+        said = "".join(self._said).splitlines()
+        return [line for line in said if COMPLAINT.search(line)]
 
     def close(self) -> None:
         """End gdb; the target is left as gdb leaves it."""

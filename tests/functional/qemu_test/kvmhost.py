@@ -117,9 +117,11 @@ class Console:
                 if self._ended or left <= 0 or not self._changed.wait(left):
                     if wanted.search(self._text, self._seen):
                         continue
-                    why = "the guest ended" if self._ended else f"not within {timeout:.0f} s"
-                    raise AssertionError(f"{pattern!r} did not come: {why}; the console's "
-                                         f"end:\n{self._text[-1500:]}")
+                    why = ("the guest ended" if self._ended
+                           else f"not within {timeout:.0f} s")
+                    raise AssertionError(
+                        f"{pattern!r} did not come: {why}; the console's end:\n"
+                        f"{self._text[-1500:]}")
             self._seen = found.end()
             return found
 
@@ -258,7 +260,8 @@ class KvmHostTest(QemuBaseTest):
     def host_warnings(self) -> list[str]:
         """What the host's kernel has logged since we came, from warnings upwards."""
         return [line for line in self.host_log()[self._log_before:]
-                if (level := re.match(r"<(\d+)>", line)) and int(level[1]) & 7 <= KERN_WARNING]
+                if (level := re.match(r"<(\d+)>", line))
+                and int(level[1]) & 7 <= KERN_WARNING]
 
     def setUp(self) -> None:
         os.environ.setdefault("QEMU_TEST_QEMU_BINARY", "qemu-system-loongarch64")
@@ -286,7 +289,8 @@ class KvmHostTest(QemuBaseTest):
         if type(self)._symbols is None:
             kallsyms = self.host.run("cat /proc/kallsyms", check=True).stdout
             image = lab_module("kvmhost").IMAGES / "vmlinux.bin"
-            type(self)._symbols = lab_module("symbols").symbol_file(image.read_bytes(), kallsyms)
+            type(self)._symbols = lab_module("symbols").symbol_file(
+                image.read_bytes(), kallsyms)
         path = Path(self.scratch_file("kernel-symbols.elf"))
         path.write_bytes(type(self)._symbols)
         return str(path)
