@@ -23,6 +23,7 @@ from qemu_test.kvmhost import Guest, KvmHostTest, kernel_trouble
 CALL = "sys_sched_get_priority_max"
 LAST_CALL = "sys_sched_get_priority_min"
 PHYSICAL = (1 << 48) - 1
+CRMD_IE = 1 << 2
 PER_CPU = 1000000
 FIRST = 100
 
@@ -192,6 +193,39 @@ class KvmGdb(KvmHostTest):
         held, for ever.
         """
         self.two_vcpus("priority", CALL, "$r4")
+
+    def csr(self, guest: Guest, cpu: int, name: str) -> int:
+        """A CSR of a vCPU, as QEMU's monitor shows it."""
+        state = guest.qmp("human-monitor-command", command_line="info registers",
+                          cpu_index=cpu)
+        return int(re.findall(rf"\b{name}\s+([0-9a-f]+)\b", state)[0], 16)
+
+    def test_step_over_takes_no_interrupt(self) -> None:
+        """A vCPU alone steps past a breakpoint: no handler runs meanwhile.
+
+        The timer is overdue whenever gdb has looked at a guest for a while. An
+        interrupt before the step leaves its address in ERA.
+        """
+        guest = self.calls_guest(smp=2, run="calls priority 1 20")
+        gdb = self.attach(guest)
+        gdb.run("tbreak kernel_init")
+        gdb.go(timeout=120)
+        gdb.run(f"break *{CALL}")
+        for _ in range(20):
+            cpu = int(gdb.go(timeout=120)["thread-id"]) - 1
+            at = gdb.evaluate("$pc")
+            mode = self.csr(guest, cpu, "CRMD")
+            self.assertTrue(mode & CRMD_IE)
+            self.assertNotEqual(self.csr(guest, cpu, "ERA"), at)
+            gdb.go("stepi")
+            self.assertEqual(gdb.evaluate("$pc"), at + 4)
+            self.assertNotEqual(self.csr(guest, cpu, "ERA"), at, "an interrupt was taken")
+            self.assertEqual(self.csr(guest, cpu, "CRMD"), mode)
+        gdb.run("delete")
+        gdb.resume()
+        guest.console.wait("calls: 20 in all, good")
+        guest.console.wait("guest: status 0")
+        self.check_clean(gdb, guest)
 
     def test_two_vcpus_in_a_handler(self) -> None:
         """In the handler of an exception, where they are off."""
