@@ -5,14 +5,15 @@
  * gdb has no use for a stub's single step on LoongArch.  To get past a
  * breakpoint it lifts all of them, plants one behind the instruction and lets
  * that one vCPU continue, while the others stand.  An interrupt in that moment
- * runs a whole handler with the other vCPUs frozen wherever they happened to be;
- * if one of them holds a lock that the handler waits for, nothing moves any more.
- * So CRMD.IE is cleared for the length of that one instruction.
+ * runs a whole handler with the other vCPUs frozen wherever they happened to
+ * be; if one of them holds a lock that the handler waits for, nothing moves any
+ * more.  So CRMD.IE is cleared for the length of that one instruction.
  *
- * Only such a step is meant: a breakpoint is set where the instruction goes next.
- * A vCPU that is to run alone for longer (scheduler-locking) keeps its
- * interrupts, and so do instructions that read or write CRMD or go on in another
- * context.  Instructions of an ll/sc sequence are not recognized as stepped.
+ * Only such a step is meant: a breakpoint is set where the instruction goes
+ * next.  A vCPU that is to run alone for longer (scheduler-locking) keeps its
+ * interrupts, and so do instructions that read or write CRMD or go on in
+ * another context.  Instructions of an ll/sc sequence are not recognized as
+ * stepped.
  */
 
 #include "qemu/osdep.h"

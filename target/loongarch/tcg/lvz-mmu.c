@@ -330,9 +330,9 @@ static void invalidate_matching(LoongArchTLB *array, const InvtlbMatch *m,
 
 /*
  * invtlb operations 0 and 0x9 to 0x16, executed by the host.  @op is one of
- * those that trans_invtlb() lets through.  The softmmu is indexed by the guest's
- * virtual address, so even an operation on one GPA drops all of the guests'
- * softmmu entries.
+ * those that trans_invtlb() lets through.  The softmmu is indexed by the
+ * guest's virtual address, so even an operation on one GPA drops all of the
+ * guests' softmmu entries.
  */
 void helper_invtlb_guest(CPULoongArchState *env, uint32_t op,
                          target_ulong info, target_ulong addr)

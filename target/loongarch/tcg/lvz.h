@@ -215,7 +215,9 @@ hwaddr loongarch_lvz_walk_gpa(CPULoongArchState *env, hwaddr addr,
  * @env: the CPU, which may be running: the answer can be out of date
  * @gpa: physical address as the running world names it
  *
- * Changes nothing. Return: host physical address, or -1 if the host maps nothing there.
+ * Changes nothing.
+ *
+ * Return: host physical address, or -1 if the host maps nothing there.
  */
 hwaddr loongarch_lvz_debug_gpa(CPULoongArchState *env, hwaddr gpa);
 
