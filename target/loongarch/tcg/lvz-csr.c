@@ -240,7 +240,13 @@ static void write_guest_mmu_csr(CPULoongArchState *env, unsigned int csr,
         *p = val;
         break;
     }
-    if (*p != old) {
+    if (*p == old) {
+        return;
+    }
+    if (csr == LOONGARCH_CSR_ASID && loongarch_guest_mode(env)) {
+        /* At every process switch of a guest: spare its own kernel. */
+        loongarch_flush_mapped(env);
+    } else {
         flush_guest(env);
     }
 }

@@ -200,13 +200,19 @@ hwaddr loongarch_lvz_debug_gpa(CPULoongArchState *env, hwaddr gpa)
     return walk_host_table(env, gpa);
 }
 
-void loongarch_lvz_flush_world(CPULoongArchState *env)
+void loongarch_lvz_flush_range(CPULoongArchState *env, vaddr addr, vaddr len,
+                               uint16_t idxmap)
 {
-    bool guest = loongarch_guest_mode(env) || env->tlb == env->lvz.gpa_tlb;
-
-    tlb_flush_by_mmuidx(env_cpu(env),
-                        guest && loongarch_has_lvz(env) ? LVZ_GUEST_IDXMAP
-                                                        : LVZ_HOST_IDXMAP);
+    if (loongarch_lvz_gpa_tlb_selected(env)) {
+        /* The softmmu knows nothing by its guest physical address. */
+        tlb_flush_by_mmuidx(env_cpu(env), LVZ_GUEST_IDXMAP);
+        return;
+    }
+    if (loongarch_has_lvz(env) && env->tlb == env->lvz.guest_tlb) {
+        idxmap <<= MMU_GUEST_IDX_BASE;
+    }
+    tlb_flush_range_by_mmuidx(env_cpu(env), addr, len, idxmap,
+                              TARGET_LONG_BITS);
 }
 
 /*

@@ -222,10 +222,16 @@ hwaddr loongarch_lvz_walk_gpa(CPULoongArchState *env, hwaddr addr,
 hwaddr loongarch_lvz_debug_gpa(CPULoongArchState *env, hwaddr gpa);
 
 /**
- * loongarch_lvz_flush_world() - drop softmmu entries of the running world
- * @env: the CPU
+ * loongarch_lvz_flush_range() - drop what was derived from some TLB entries
+ * @env: the CPU; env->tlb points at the entries concerned
+ * @addr: first address that they map
+ * @len: how many addresses from there on, modulo 2^64
+ * @idxmap: softmmu indexes of the host; of a guest the corresponding ones
+ *
+ * For GPA-to-HPA entries every softmmu entry of guests goes.
  */
-void loongarch_lvz_flush_world(CPULoongArchState *env);
+void loongarch_lvz_flush_range(CPULoongArchState *env, vaddr addr, vaddr len,
+                               uint16_t idxmap);
 
 /**
  * loongarch_lvz_select_tlb() - the entries that a TLB instruction works on
@@ -283,6 +289,12 @@ LVZGuestCSRKind lvz_guest_csr_kind(unsigned int csr);
 static inline bool loongarch_has_lvz(CPULoongArchState *env)
 {
     return FIELD_EX32(env->cpucfg[2], CPUCFG2, LVZ);
+}
+
+/* Do TLB instructions work on GPA-to-HPA entries, see lvz-mmu.c? */
+static inline bool loongarch_lvz_gpa_tlb_selected(CPULoongArchState *env)
+{
+    return loongarch_has_lvz(env) && env->tlb == env->lvz.gpa_tlb;
 }
 
 /* The host's bank, wherever it is. BQL held, or by the vCPU's own thread. */
