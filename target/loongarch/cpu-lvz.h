@@ -60,11 +60,29 @@ typedef struct LoongArchGuestTimer {
 } LoongArchGuestTimer;
 
 /**
+ * LoongArchGPAPage: a page whose second-stage translation is known
+ * @gpa: its guest physical address, or GPA_PAGE_NONE
+ * @hpa: its host physical address
+ * @prot: PAGE_READ, PAGE_WRITE and PAGE_EXEC, as the second stage permits
+ */
+typedef struct LoongArchGPAPage {
+    uint64_t gpa;
+    uint64_t hpa;
+    int prot;
+} LoongArchGPAPage;
+
+#define GPA_PAGE_NONE           UINT64_MAX
+#define LVZ_GPA_PAGES           256
+
+/**
  * LoongArchLVZ: everything that a CPU with LVZ has beyond one without it
  * @CSR_GTLBC: as the others below, a CSR that is the host's alone
  * @other: the CSRs of the world that does not run
  * @guest_tlb: GVA-to-GPA entries of guests, tagged with their GID
  * @gpa_tlb: GPA-to-HPA entries, tagged with the GID of their guest
+ * @gpa_page: what was found in @gpa_tlb for the guest of GSTAT.GID lately;
+ *            it lives as long as the softmmu's entries of the guest's direct
+ *            addresses do, see loongarch_lvz_flush_gpa()
  *
  * The mode (GSTAT.VM) and both banks' ESTAT are changed with the BQL held,
  * since interrupt lines and timers are raised by other threads.  All else is
@@ -83,6 +101,7 @@ typedef struct LoongArchLVZ {
 
     LoongArchTLB *guest_tlb;
     LoongArchTLB *gpa_tlb;
+    LoongArchGPAPage gpa_page[LVZ_GPA_PAGES];
 } LoongArchLVZ;
 
 #endif /* LOONGARCH_CPU_LVZ_H */

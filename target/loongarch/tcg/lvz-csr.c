@@ -75,14 +75,15 @@ LVZGuestCSRKind lvz_guest_csr_kind(unsigned int csr)
     case LOONGARCH_CSR_TVAL:
         return LVZ_GCSR_SPECIAL_READONLY;
     case LOONGARCH_CSR_MISC:
-    case LOONGARCH_CSR_ESTAT:
     case LOONGARCH_CSR_ASID:
     case LOONGARCH_CSR_STLBPS:
     case LOONGARCH_CSR_RVACFG:
+    case LOONGARCH_CSR_DMW(0) ... LOONGARCH_CSR_DMW(3):
+        return LVZ_GCSR_SPECIAL_WRITE;
+    case LOONGARCH_CSR_ESTAT:
     case LOONGARCH_CSR_TCFG:
     case LOONGARCH_CSR_TICLR:
     case LOONGARCH_CSR_LLBCTL:
-    case LOONGARCH_CSR_DMW(0) ... LOONGARCH_CSR_DMW(3):
         return LVZ_GCSR_SPECIAL;
     default:
         return csr < ARRAY_SIZE(banked_csr) && banked_csr[csr].env
@@ -360,7 +361,7 @@ target_ulong helper_csrwr_gstat(CPULoongArchState *env, target_ulong val)
 
     env->lvz.CSR_GSTAT = new;
     if ((old ^ new) & R_CSR_GSTAT_GID_MASK) {
-        flush_guest(env);
+        loongarch_lvz_flush_gpa(env);
     }
     return old;
 }

@@ -35,9 +35,9 @@ static uint8_t entry_ps(const LoongArchTLB *array, const LoongArchTLB *entry,
            ? stlb_ps : FIELD_EX64(entry->tlb_misc, TLB_MISC, PS);
 }
 
-int loongarch_lvz_translate_gpa(CPULoongArchState *env, hwaddr gpa,
-                                MMUAccessType access_type,
-                                hwaddr *hpa, int *prot)
+/* loongarch_lvz_translate_gpa() without a memory: changes nothing. */
+static int search_gpa(CPULoongArchState *env, hwaddr gpa,
+                      MMUAccessType access_type, hwaddr *hpa, int *prot)
 {
     LoongArchTLB *array = env->lvz.gpa_tlb;
     uint8_t stlb_ps = FIELD_EX64(*loongarch_host_csr(env, STLBPS),
@@ -78,6 +78,49 @@ int loongarch_lvz_translate_gpa(CPULoongArchState *env, hwaddr gpa,
         *prot |= PAGE_EXEC;
     }
     return TLBRET_MATCH;
+}
+
+static bool permits(int prot, MMUAccessType access_type)
+{
+    switch (access_type) {
+    case MMU_DATA_STORE:
+        return prot & PAGE_WRITE;
+    case MMU_INST_FETCH:
+        return prot & PAGE_EXEC;
+    default:
+        return prot & PAGE_READ;
+    }
+}
+
+int loongarch_lvz_translate_gpa(CPULoongArchState *env, hwaddr gpa,
+                                MMUAccessType access_type,
+                                hwaddr *hpa, int *prot)
+{
+    hwaddr page = gpa & TARGET_PAGE_MASK;
+    LoongArchGPAPage *known =
+        &env->lvz.gpa_page[(gpa >> TARGET_PAGE_BITS) % LVZ_GPA_PAGES];
+    int ret;
+
+    /* What is not permitted is looked up: it may be now. */
+    if (known->gpa != page || !permits(known->prot, access_type)) {
+        ret = search_gpa(env, page, access_type, &known->hpa, &known->prot);
+        if (ret != TLBRET_MATCH) {
+            known->gpa = GPA_PAGE_NONE;
+            return ret;
+        }
+        known->gpa = page;
+    }
+    *hpa = known->hpa | (gpa & ~TARGET_PAGE_MASK);
+    *prot = known->prot;
+    return TLBRET_MATCH;
+}
+
+void loongarch_lvz_flush_gpa(CPULoongArchState *env)
+{
+    for (int i = 0; i < LVZ_GPA_PAGES; i++) {
+        env->lvz.gpa_page[i].gpa = GPA_PAGE_NONE;
+    }
+    tlb_flush_by_mmuidx(env_cpu(env), LVZ_GUEST_IDXMAP);
 }
 
 static uint32_t gpa_fault_code(MMUAccessType access_type, int tlb_error)
@@ -193,8 +236,7 @@ hwaddr loongarch_lvz_debug_gpa(CPULoongArchState *env, hwaddr gpa)
     if (!loongarch_guest_mode(env)) {
         return gpa;
     }
-    if (loongarch_lvz_translate_gpa(env, gpa, MMU_DATA_LOAD, &hpa,
-                                    &prot) == TLBRET_MATCH) {
+    if (search_gpa(env, gpa, MMU_DATA_LOAD, &hpa, &prot) == TLBRET_MATCH) {
         return hpa;
     }
     return walk_host_table(env, gpa);
@@ -204,8 +246,7 @@ void loongarch_lvz_flush_range(CPULoongArchState *env, vaddr addr, vaddr len,
                                uint16_t idxmap)
 {
     if (loongarch_lvz_gpa_tlb_selected(env)) {
-        /* The softmmu knows nothing by its guest physical address. */
-        tlb_flush_by_mmuidx(env_cpu(env), LVZ_GUEST_IDXMAP);
+        loongarch_lvz_flush_gpa(env);
         return;
     }
     if (loongarch_has_lvz(env) && env->tlb == env->lvz.guest_tlb) {
@@ -409,5 +450,9 @@ void helper_invtlb_guest(CPULoongArchState *env, uint32_t op,
     if (gpa) {
         invalidate_matching(lvz->gpa_tlb, &m, host_ps);
     }
-    tlb_flush_by_mmuidx(env_cpu(env), LVZ_GUEST_IDXMAP);
+    if (gpa) {
+        loongarch_lvz_flush_gpa(env);
+    } else {
+        tlb_flush_by_mmuidx(env_cpu(env), LVZ_GUEST_IDXMAP);
+    }
 }

@@ -274,6 +274,7 @@ void loongarch_lvz_reset(LoongArchCPU *cpu)
     if (lvz->guest_tlb) {
         memset(lvz->guest_tlb, 0, sizeof(LoongArchTLB) * LOONGARCH_TLB_MAX);
         memset(lvz->gpa_tlb, 0, sizeof(LoongArchTLB) * LOONGARCH_TLB_MAX);
+        loongarch_lvz_flush_gpa(env);
     }
 }
 

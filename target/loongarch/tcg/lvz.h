@@ -234,6 +234,16 @@ void loongarch_lvz_flush_range(CPULoongArchState *env, vaddr addr, vaddr len,
                                uint16_t idxmap);
 
 /**
+ * loongarch_lvz_flush_gpa() - forget every second-stage translation
+ * @env: the CPU
+ *
+ * To be called when a GPA-to-HPA entry goes or changes, or GSTAT.GID does. The
+ * softmmu cannot be searched for a guest physical address: all of its entries
+ * for guests go.
+ */
+void loongarch_lvz_flush_gpa(CPULoongArchState *env);
+
+/**
  * loongarch_lvz_select_tlb() - the entries that a TLB instruction works on
  * @env: the CPU
  *
@@ -265,12 +275,15 @@ enum {
  * LVZGuestCSRKind: what a guest's csr* instruction does with a number
  * @LVZ_GCSR_TRAP: leaves the guest with GSPR: the CSR is not banked
  * @LVZ_GCSR_PLAIN: as on a CPU without LVZ, on the running bank
+ * @LVZ_GCSR_SPECIAL_WRITE: read as on a CPU without LVZ, written by
+ *                          helper_gcsrxchg()
  * @LVZ_GCSR_SPECIAL: by helper_gcsrrd() and helper_gcsrxchg()
  * @LVZ_GCSR_SPECIAL_READONLY: by helper_gcsrrd(), never written
  */
 typedef enum {
     LVZ_GCSR_TRAP,
     LVZ_GCSR_PLAIN,
+    LVZ_GCSR_SPECIAL_WRITE,
     LVZ_GCSR_SPECIAL,
     LVZ_GCSR_SPECIAL_READONLY,
 } LVZGuestCSRKind;
