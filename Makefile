@@ -6,7 +6,7 @@
 
 MAKEFLAGS += --no-print-directory
 WORK = @exec setpriv --pdeathsig TERM scripts/work
-TARGETS = all run check lab lay rebase refresh series check-series
+TARGETS = all run bench check lab lay rebase refresh series check-series
 
 all:
 
@@ -16,6 +16,8 @@ help:
 	@echo 'make check       run every test; the last line has the counts'
 	@echo 'make check-NAME  run one suite of tests:'
 	@echo "                 $$(scripts/check --names)"
+	@echo 'make bench       measure a guest against its host, and the series against'
+	@echo '                 its base; writes build/bench (about 15 minutes)'
 	@echo 'make lay         lay the series over QEMU, in build/qemu'
 	@echo 'make refresh     turn the commits of build/qemu back into the series'
 	@echo '                 (TAKE=1: its new files replace those here)'
