@@ -259,12 +259,13 @@ def plot(results: list[dict[str, Any]]) -> None:
     rows = "\n".join(f'"{r["name"]}" {r["ratio"]} {min(r["ratios"])} {max(r["ratios"])}'
                      for r in results)
     script = f"""
-set terminal svg size 800,480 background "white"
+set terminal svg size 800,480 background "white" noenhanced
 set output "{OUT / 'results.svg'}"
 set style data boxes
 set boxwidth 0.6
 set style fill solid 0.4
 set yrange [0:*]
+set offsets 0, 0, 0.1, 0
 set ylabel "ratio (1: no cost)"
 set title "LVZ under TCG: guest / host, hypercall / system call, series / base"
 set arrow from graph 0, first 1 to graph 1, first 1 nohead dashtype 2
