@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import struct
 import subprocess
 import tempfile
 import time
@@ -161,6 +162,32 @@ class GdbStub(QemuSystemTest):
         """A bare vCont is answered."""
         with self.connect() as client:
             self.assertEqual(client.ask("vCont"), "E22")
+
+    def test_fcsr(self) -> None:
+        """A write of fcsr is cut to what exists, and the rounding mode is used."""
+        pc, f0, f1, f2, fcsr = 33, 35, 36, 37, 75
+        code = struct.pack("<III",
+                           0x0380040c,          # ori $t0, $zero, 1
+                           0x0400082c,          # csrwr $t0, EUEN
+                           0x01070402)          # fdiv.d $f2, $f0, $f1
+
+        def put(number: int, value: bytes) -> None:
+            self.assertEqual(client.ask(f"P{number:x}={value.hex()}"), "OK")
+
+        with self.connect() as client:
+            put(fcsr, b"\xff" * 4)
+            self.assertEqual(client.ask(f"p{fcsr:x}"),
+                             struct.pack("<I", 0x1f1f031f).hex())
+            self.assertEqual(client.ask(f"M200000,{len(code):x}:{code.hex()}"), "OK")
+            put(f0, struct.pack("<d", 1))
+            put(f1, struct.pack("<d", 3))
+            for mode, last in ((0, 5), (1, 5), (2, 6), (3, 5)):
+                put(fcsr, struct.pack("<I", mode << 8))
+                put(pc, struct.pack("<Q", 0x200000))
+                for _ in range(len(code) // 4):
+                    self.assertEqual(client.ask("s")[:3], "T05")
+                quotient = struct.unpack("<Q", bytes.fromhex(client.ask(f"p{f2:x}")))
+                self.assertEqual(quotient, (0x3fd5555555555550 + last,), f"mode {mode}")
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ uint64_t host_pgd;
 volatile uint64_t irq_seen;     /* set by the interrupt handler */
 uint64_t exc_gstat;
 void (*irq_hook)(struct frame *f);
+void (*exc_hook)(struct frame *f);
 
 static int tests_done, tests_failed;
 static int tables_used;
@@ -246,6 +247,8 @@ void host_exception(struct frame *f)
         }
     } else if (trying) {
         tried(f, estat);
+    } else if (exc_hook) {
+        exc_hook(f);
     } else {
         bail("host exception 0x%x.%x at 0x%lx, BADV 0x%lx, BADI 0x%x", ecode,
              (uint32_t)ESTAT_ESUB(estat), f->era, csrrd(BADV),
@@ -573,8 +576,14 @@ void flush_gpa(struct vcpu *v, uint64_t gpa)
     invtlb(0x16, v->gid << 16, gpa & ~(2 * PAGE_SIZE - 1));
 }
 
+/* Of a test that wants to see the CPU as it comes from reset */
+__attribute__((weak)) void lvz_early(void)
+{
+}
+
 void lvz_main(void)
 {
+    lvz_early();
     csrwr(EUEN, 0);
     csrwr(ECFG, 0);
     csrwr(TCFG, 0);

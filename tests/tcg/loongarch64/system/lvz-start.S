@@ -89,8 +89,8 @@ main:
         lu52i.d t1, zero, -0x700        /* DMW1: cached */
         ori     t0, t1, 0x11
         csrwr   t0, CSR_DMW1
-        lu52i.d t0, zero, -0x600        /* DMW2: cached, for PLV3 too */
-        ori     t0, t0, 0x19
+        lu52i.d t0, zero, -0x600        /* DMW2: cached, for all levels */
+        ori     t0, t0, 0x1f
         csrwr   t0, CSR_DMW2
         bstrins.d sp, zero, 63, 48
         or      sp, sp, t1
@@ -105,7 +105,7 @@ main:
 
 /*
  * Exceptions of the host itself, ECFG.VS = 0.  They come from the test's own
- * C code, or from insn_call_user at PLV3 with the same stack pointer.
+ * C code, or from insn_call_user at another level with the same stack pointer.
  */
         .balign 4096
         .global host_vector
@@ -323,7 +323,7 @@ insn_call:
         st.d    t0, a0, 8
         jirl    zero, ra, 0
 
-/* The same at PLV3; the code ends in a syscall that comes back here */
+/* The same at i->plv; the code ends in a syscall that comes back here */
         .global insn_call_user
         .type insn_call_user, @function
 insn_call_user:
@@ -331,7 +331,7 @@ insn_call_user:
         st.d    ra, sp, 0
         st.d    a0, sp, 8
         csrwr   a1, CSR_ERA
-        li.w    t0, 3
+        ld.w    t0, a0, 4
         csrwr   t0, CSR_PRMD
         ld.d    t0, a0, 8
         ld.d    t1, a0, 16

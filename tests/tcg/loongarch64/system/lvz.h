@@ -152,7 +152,7 @@
 #define PHYS_MASK   0xfffffffffffful
 #define CACHED      0x9000000000000000ul
 #define UNCACHED    0x8000000000000000ul
-#define USER_WINDOW 0xa000000000000000ul    /* also open to PLV3 */
+#define USER_WINDOW 0xa000000000000000ul    /* open to every level */
 #define GRAM_HPA    0x04000000ul
 #define GRAM_SIZE   0x00800000ul
 #define HUGE_HPA    0x06000000ul
@@ -351,6 +351,7 @@ void bail(const char *fmt, ...) __attribute__((noreturn));
 
 /* lvz-lib.c: the host */
 void lvz_test(void);            /* every program defines it */
+void lvz_early(void);           /* a program may define it */
 bool have_lvz(void);
 void wait_ticks(uint64_t ticks);
 void lvz_enable(void);
@@ -361,6 +362,7 @@ uint64_t *host_tables(void);
 extern volatile uint64_t irq_seen;
 extern uint64_t exc_gstat;      /* GSTAT at the last exception of the host */
 extern void (*irq_hook)(struct frame *f);
+extern void (*exc_hook)(struct frame *f);   /* other exceptions, or NULL */
 
 /* lvz-lib.c: tables, of either stage */
 void *alloc_table(int level);
