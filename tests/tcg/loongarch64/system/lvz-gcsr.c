@@ -361,6 +361,56 @@ static void test_gcfg(uint64_t reset)
     }
 }
 
+/* Each of the host's own answers every form, with r0 and equal registers too */
+static void test_forms(void)
+{
+    static const struct {
+        uint16_t csr;
+        uint64_t mask;
+    } csrs[] = {
+        { GTLBC, GTLBC_USETGID | GTLBC_TGID_MASK },
+        { TRGP, 0xff0001 },
+        { GSTAT, GSTAT_PVM | GSTAT_GID_MASK },
+        { GCFG, 3 << 20 | 3 << 4 },
+        { GINTC, 0xffffff },
+        { GCNTC, ~0ul },
+    };
+
+    for (size_t n = 0; n < sizeof(csrs) / sizeof(csrs[0]); n++) {
+        unsigned csr = csrs[n].csr;
+        uint64_t mask = csrs[n].mask, before = csr_read(csr);
+        uint64_t one = 0x5a5a5a5a5a5a5a5a & mask, seen;
+        struct insn i = { .word = W_CSRWR(R_T0, csr), .rd = one };
+        int bad = 0;
+
+        try_insn(&i);
+        bad += i.trapped || i.rd != before;
+        seen = csr_read(csr);
+        bad += (seen & mask) != one;
+        i = (struct insn) { .word = W_CSRRD(0, csr) };
+        try_insn(&i);
+        bad += i.trapped || csr_read(csr) != seen;
+        i = (struct insn) { .word = W_CSRXCHG(R_T0, R_T1, csr),
+                            .rd = ~one & mask, .rj = mask & 0xffff };
+        try_insn(&i);
+        bad += i.trapped || i.rd != seen;
+        seen = csr_read(csr);
+        bad += (seen & mask) != ((one & ~0xfffful) | (~one & mask & 0xffff));
+        i = (struct insn) { .word = W_CSRXCHG(R_T1, R_T1, csr), .rj = mask };
+        try_insn(&i);
+        bad += i.trapped || (csr_read(csr) & mask) != mask;
+        i = (struct insn) { .word = W_CSRXCHG(0, R_T1, csr), .rj = one };
+        try_insn(&i);
+        bad += i.trapped || (csr_read(csr) & mask) != (mask & ~one);
+        i = (struct insn) { .word = W_CSRWR(0, csr) };
+        try_insn(&i);
+        bad += i.trapped || (csr_read(csr) & mask) != 0;
+        check_eq(bad, 0, "CSR 0x%x in every form", csr);
+        i = (struct insn) { .word = W_CSRWR(R_T0, csr), .rd = before };
+        try_insn(&i);
+    }
+}
+
 /* The same registers from inside */
 static void test_guest_view(struct vcpu *v)
 {
@@ -435,6 +485,7 @@ void lvz_test(void)
     test_gtlbc();
     test_gintc();
     test_gcfg(gcfg);
+    test_forms();
     vcpu_init(&vcpu, 1);
     test_guest_view(&vcpu);
 }

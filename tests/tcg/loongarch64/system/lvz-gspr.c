@@ -181,6 +181,60 @@ static void test_others(struct vcpu *v)
     check(true, "cacop traps or does nothing");
 }
 
+/* GCFG.GCI: 0 traps all of cacop, 1 not hit-invalidates, 2 nor index ones */
+static void test_gci(struct vcpu *v)
+{
+    const uint32_t word = WORD("cacop 0, $t1, 0");
+    uint64_t gcfg = csrrd(GCFG);
+
+    for (uint64_t gci = 0; gci <= 2; gci++) {
+        int bad = 0;
+
+        csrwr(GCFG, (gcfg & ~(3ul << 20)) | gci << 20);
+        if ((csrrd(GCFG) >> 20 & 3) != gci) {
+            skip("not supported", "cacop by GCFG.GCI");
+            continue;
+        }
+        for (uint32_t op = 0; op < 32; op++) {
+            unsigned kind = op >> 3;
+            bool traps = !(kind == 2 && gci >= 1) && !(kind == 1 && gci >= 2);
+            int e;
+
+            v->gpr[R_T1] = GPA_DATA;
+            e = run_insn(v, word | op);
+            bad += traps ? e != EXC_GSPR : hvc_code(v, e) != HVC_DONE;
+        }
+        check_eq(bad, 0, "cacop by GCFG.GCI = %d", (int)gci);
+    }
+    csrwr(GCFG, gcfg);
+    gcsrwr(CRMD, CRMD_DA | 3);
+    expect_guest_exc(v, run_insn(v, word), EXC_IPE, "cacop at PLV3: IPE");
+    guest_reset();
+}
+
+/* GTLBC.TOTI: what invalidates TLB entries leaves the guest, nothing else */
+static void test_toti(struct vcpu *v)
+{
+    csrxchg(GTLBC, GTLBC_TOTI, GTLBC_TOTI);
+    expect_gspr(v, WORD("tlbclr"), "tlbclr with TOTI");
+    expect_gspr(v, WORD("tlbflush"), "tlbflush with TOTI");
+    for (uint32_t op = 0; op <= 6; op++) {
+        expect_gspr(v, W_INVTLB(0, R_T0, R_T1) | op, "invtlb with TOTI");
+    }
+    runs(v, WORD("tlbsrch"), "tlbsrch with TOTI");
+    runs(v, WORD("tlbrd"), "tlbrd with TOTI");
+    gcsrwr(TLBIDX, TLBIDX_PS(PAGE_SHIFT));
+    runs(v, WORD("tlbfill"), "tlbfill with TOTI");
+    csrxchg(GTLBC, 0, GTLBC_TOTI);
+    runs(v, WORD("tlbflush"), "tlbflush without TOTI");
+    /* What only a host has is not there, whatever TOTI */
+    expect_guest_exc(v, run_insn(v, W_INVTLB(0x12, 0, 0)), EXC_INE,
+                     "invtlb 0x12 in a guest: INE");
+    expect_guest_exc(v, run_insn(v, W_GTLBFLUSH), EXC_INE,
+                     "gtlbflush in a guest: INE");
+    guest_reset();
+}
+
 static void test_free(struct vcpu *v)
 {
     v->gpr[R_T1] = GPA_DATA;
@@ -211,5 +265,7 @@ void lvz_test(void)
     test_cpucfg(&vcpu);
     test_csrs(&vcpu);
     test_others(&vcpu);
+    test_gci(&vcpu);
+    test_toti(&vcpu);
     test_free(&vcpu);
 }

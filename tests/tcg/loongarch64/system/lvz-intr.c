@@ -320,6 +320,35 @@ static void test_not_in_host(void)
     guest_reset();
 }
 
+/* Nor does it wake it: the host sleeps until something of its own happens */
+static void test_idle_host(void)
+{
+    uint64_t start = rdtime();
+    int woken = 0;
+
+    ready(0x1fff);
+    csrwr(GINTC, 0xff);
+    gcsrxchg(ESTAT, IS_IPI | IS_SWI0, IS_IPI | IS_SWI0);
+    gcsrwr(TCFG, 10 * TICKS | 1);
+    irq_seen = 0;
+    csrwr(ECFG, 0x1fff);
+    host_timer(50 * TICKS);
+    csrxchg(CRMD, CRMD_IE, CRMD_IE);
+    while (!irq_seen) {
+        asm volatile("idle 0" : : : "memory");
+        woken++;
+    }
+    csrxchg(CRMD, 0, CRMD_IE);
+    csrwr(ECFG, 0);
+    host_timer_stop();
+    check_eq(irq_seen, IS_TI, "idle in the host ends by its own interrupt");
+    check(rdtime() - start >= 50 * TICKS && woken <= 1,
+          "and not by the guest's interrupts and timer");
+    check_eq(gcsrrd(ESTAT) & (IS_TI | IS_IPI | IS_SWI0 | 0x3fc),
+             IS_TI | IS_IPI | IS_SWI0 | 0x3fc, "which are still there");
+    guest_reset();
+}
+
 static void uart_irq(bool on)
 {
     /* device register: IER, transmitter empty */
@@ -398,5 +427,6 @@ void lvz_test(void)
     test_host_exit(&vcpu);
     test_both(&vcpu);
     test_not_in_host();
+    test_idle_host();
     test_lines(&vcpu);
 }
