@@ -6,7 +6,7 @@
 #include "lvz.h"
 
 #define GVA     0x40000000ul
-#define HIGH    0x700000000ul           /* what a 32-bit address does not have */
+#define HIGH    0x700000000ul           /* not in a 32-bit address */
 #define VA32L3  (1ul << 3)
 
 static struct vcpu vcpu;
