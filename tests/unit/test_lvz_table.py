@@ -70,7 +70,7 @@ class Table(unittest.TestCase):
         """Each has one row, in order, with at least one test."""
         self.assertEqual(ROW.findall(self.text), IDS)
         for row in re.split(r"^   \* - ", self.text, flags=re.M)[1:]:
-            if not row.startswith(("\n", "What\n", "     - ")):
+            if not row.startswith(("Id\n", "What\n")):
                 self.assertRegex(row, TEST, "a row without a test")
 
     def test_every_test_exists(self) -> None:
