@@ -31,7 +31,10 @@
     X(CNTC) X(LLBCTL) X(TLBRENTRY) X(TLBRBADV) X(TLBRERA) X(TLBRSAVE)   \
     X(TLBRELO0) X(TLBRELO1) X(TLBREHI) X(TLBRPRMD)
 
-/* la464 has eight SAVE registers; a guest sees no more than are banked. */
+/*
+ * la464 has eight SAVE registers; a guest sees no more than are banked, since
+ * a hypervisor switches no others (Linux: KVM saves KS0 to KS7).
+ */
 #define LVZ_BANKED_SAVE         8
 #define LVZ_BANKED_DMW          4
 

@@ -86,6 +86,11 @@ LVZGuestCSRKind lvz_guest_csr_kind(unsigned int csr)
     case LOONGARCH_CSR_LLBCTL:
         return LVZ_GCSR_SPECIAL;
     default:
+        /*
+         * What is in neither bank traps, too.  Hardware may let such a number
+         * read as 0 where GCFG.TORU is clear; Linux answers the exit with 0,
+         * so that a guest cannot tell.
+         */
         return csr < ARRAY_SIZE(banked_csr) && banked_csr[csr].env
                ? LVZ_GCSR_PLAIN : LVZ_GCSR_TRAP;
     }
@@ -116,6 +121,7 @@ static uint64_t read_guest_tcfg(CPULoongArchState *env)
     return *loongarch_guest_csr(env, TCFG);
 }
 
+/* As helper_csrrd_pgd(): no source has it otherwise for a guest. */
 static uint64_t read_guest_pgd(CPULoongArchState *env)
 {
     uint64_t badv = FIELD_EX64(*loongarch_guest_csr(env, TLBRERA),
@@ -157,6 +163,7 @@ static uint64_t read_gcsr(CPULoongArchState *env, unsigned int csr)
     case LOONGARCH_CSR_LLBCTL:
         return read_guest_llbctl(env);
     default:
+        /* No such number: as csrrd has it for an undefined CSR. */
         p = guest_csr(env, csr);
         return p ? *p : 0;
     }
@@ -313,6 +320,10 @@ target_ulong helper_gcsrxchg(CPULoongArchState *env, target_ulong val,
  * Optional traps of a guest's instructions
  */
 
+/*
+ * GTLBC.TOTI, "trap on TLB invalidation": that it is GSPR is inferred from the
+ * other traps; Linux keeps it clear.
+ */
 void helper_lvz_check_toti(CPULoongArchState *env)
 {
     if (FIELD_EX64(env->lvz.CSR_GTLBC, CSR_GTLBC, TOTI)) {
@@ -368,7 +379,11 @@ target_ulong helper_csrwr_gstat(CPULoongArchState *env, target_ulong val)
 
 target_ulong helper_csrwr_gcfg(CPULoongArchState *env, target_ulong val)
 {
-    /* Of the optional traps none exists; MATC has no effect in TCG. */
+    /*
+     * Of the optional traps none exists, so their capability bits read as 0
+     * and they cannot be set: which exception they raise is not public, and
+     * Linux leaves them clear.  MATC has no effect in TCG.
+     */
     const uint64_t mask = R_CSR_GCFG_MATC_MASK | R_CSR_GCFG_GCI_MASK;
     uint64_t old = env->lvz.CSR_GCFG;
 
@@ -381,6 +396,10 @@ target_ulong helper_csrwr_gintc(CPULoongArchState *env, target_ulong val)
     uint64_t old = env->lvz.CSR_GINTC;
 
     BQL_LOCK_GUARD();
+    /*
+     * HC is stored and nothing more: public sources give it three meanings
+     * that exclude each other, and no hypervisor that is known sets it.
+     */
     env->lvz.CSR_GINTC = val & (R_CSR_GINTC_VIP_MASK | R_CSR_GINTC_PIP_MASK |
                                 R_CSR_GINTC_HC_MASK);
     loongarch_lvz_update_guest_hwi(env);
@@ -391,6 +410,10 @@ target_ulong helper_csrwr_trgp(CPULoongArchState *env, target_ulong val)
 {
     uint64_t old = env->lvz.CSR_TRGP;
 
+    /*
+     * Stored and nothing more: by its name tlbrd leaves here whose entry it
+     * has read, but how is not public, and Linux does not look.
+     */
     env->lvz.CSR_TRGP = val & (R_CSR_TRGP_GTLB_MASK | R_CSR_TRGP_RID_MASK);
     return old;
 }

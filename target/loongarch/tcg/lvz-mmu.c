@@ -47,6 +47,7 @@ static int search_gpa(CPULoongArchState *env, hwaddr gpa,
     uint8_t ps;
     int index;
 
+    /* Bit 47 of a GPA is no sign: there is no address that could be bad. */
     if (!loongarch_tlb_search_in(array, gid, LOONGARCH_ANY_ASID, stlb_ps,
                                  gpa, &index)) {
         return TLBRET_NOMATCH;
@@ -158,6 +159,7 @@ void loongarch_lvz_raise_gpa_fault(CPULoongArchState *env, hwaddr gpa,
         host->CSR_TLBREHI = FIELD_DP64(host->CSR_TLBREHI, CSR_TLBREHI_64,
                                        VPPN, extract64(gpa, 13, 35));
     } else {
+        /* TLBEHI as for a fault of the host's own: nobody says otherwise. */
         host->CSR_BADV = gpa;
         host->CSR_TLBEHI = gpa & (TARGET_PAGE_MASK << 1);
     }
@@ -265,6 +267,12 @@ void loongarch_lvz_select_tlb(CPULoongArchState *env)
     uint64_t gtlbc = env->lvz.CSR_GTLBC;
     uint8_t tgid = FIELD_EX64(gtlbc, CSR_GTLBC, TGID);
 
+    /*
+     * TGID is for TLB instructions alone: what the host itself translates is
+     * always of GID 0, or it could not set TGID before it enters a guest.
+     * Without USETGID there is no target but the host; one emulation took
+     * GSTAT.GID then, with PVM set, which nothing public supports.
+     */
     /* A guest's own entries: the guest runs, or helper_gtlb() has chosen. */
     if (loongarch_guest_mode(env) || env->tlb == env->lvz.guest_tlb) {
         return;
@@ -415,6 +423,7 @@ void helper_invtlb_guest(CPULoongArchState *env, uint32_t op,
         m.by_addr = op == 0xd;
         break;
     case 0xe:                           /* ... of an address, G or ASID */
+        /* "and" in Linux's comment; invtlb 6 has "or", which drops more */
         gpa = false;
         m.asid = extract64(info, 0, 10);
         m.g_or_asid = true;

@@ -81,7 +81,12 @@ void loongarch_lvz_begin_exception(CPULoongArchState *env)
         return;
     }
 
-    /* The host takes it: note the mode that it came from. */
+    /*
+     * The host takes it: note the mode that it came from, as the bits' names
+     * say.  PVM set after an exit is what makes Linux clear it by hand; one
+     * emulation cleared it itself.  Only the refill has its own bit, which the
+     * manual describes (volume 1, TLBRPRMD) without a name.
+     */
     if (FIELD_EX64(env->CSR_TLBRERA, CSR_TLBRERA, ISTLBR)) {
         env->CSR_TLBRPRMD = FIELD_DP64(env->CSR_TLBRPRMD, CSR_TLBRPRMD,
                                        PGM, leave);
@@ -99,6 +104,10 @@ void loongarch_lvz_end_ertn(CPULoongArchState *env, bool refill)
         return;
     }
 
+    /*
+     * Neither bit is changed.  Whether ertn clears PVM is not known; a
+     * hypervisor that writes it before every ertn works either way.
+     */
     if (refill) {
         enter = FIELD_EX64(env->CSR_TLBRPRMD, CSR_TLBRPRMD, PGM);
         pc = env->CSR_TLBRERA;
@@ -154,7 +163,10 @@ int loongarch_lvz_deliverable(CPULoongArchState *env)
     if (FIELD_EX64(env->CSR_DBG, CSR_DBG, DST)) {
         return -1;
     }
-    /* The host goes first: neither GCRMD.IE nor GECFG can hold it off. */
+    /*
+     * The host goes first, which no public text says but a hypervisor has to
+     * rely on: neither GCRMD.IE nor GECFG can hold it off.
+     */
     if (FIELD_EX64(*loongarch_host_csr(env, CRMD), CSR_CRMD, IE) &&
         host_pending(env)) {
         return loongarch_guest_mode(env) ? EXCCODE_INT | EXCP_LVZ_EXIT
@@ -265,7 +277,11 @@ void loongarch_lvz_reset(LoongArchCPU *cpu)
     lvz->CSR_GTLBC = 0;
     lvz->CSR_TRGP = 0;
     lvz->CSR_GSTAT = FIELD_DP64(0, CSR_GSTAT, GIDBITS, LVZ_GIDBITS);
-    /* MATC: GUEST and ROOT. GCI: ALL, HIT and SECURE. No trap is optional. */
+    /*
+     * MATC: GUEST and ROOT. GCI: ALL, HIT and SECURE. No trap is optional.
+     * The values of hardware are not public: Linux wants ROOT and SECURE, and
+     * TCG can do the others as well.
+     */
     lvz->CSR_GCFG = FIELD_DP64(0, CSR_GCFG, MATP, 0x3);
     lvz->CSR_GCFG = FIELD_DP64(lvz->CSR_GCFG, CSR_GCFG, GCIP, 0x7);
     lvz->CSR_GINTC = 0;

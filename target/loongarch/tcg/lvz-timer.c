@@ -59,6 +59,10 @@ static void arm(CPULoongArchState *env)
     }
 }
 
+/*
+ * TCFG.EN of a one-shot timer stays set: the manual does not have it cleared,
+ * and Linux takes either.
+ */
 static void expire(CPULoongArchState *env, uint64_t at)
 {
     uint64_t tcfg = *loongarch_guest_csr(env, TCFG);

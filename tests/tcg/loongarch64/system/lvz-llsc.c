@@ -62,6 +62,12 @@ static void test_guest_ertn(struct vcpu *v)
     expect_hvc(v, e, HVC_DONE, "guest: ll.d, syscall, ertn, sc.d");
     check_eq(v->gpr[R_T0], 0, "fails");
     check_eq(gread(GPA_DATA), 7, "and stores nothing");
+    gcsrwr(LLBCTL, LLBCTL_KLO);
+    e = run_at(v, GPA_CODE);
+    expect_hvc(v, e, HVC_DONE, "the same with the guest's KLO");
+    check_eq(v->gpr[R_T0], 1, "succeeds");
+    check_eq(gread(GPA_DATA), 8, "and stores");
+    check_eq(gcsrrd(LLBCTL) & LLBCTL_KLO, 0, "KLO is used up");
     guest_reset();
 }
 
