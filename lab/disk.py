@@ -25,7 +25,8 @@ ROOT_MIB = 24
 LABEL = "lab-root"
 # In the order in which they have to be loaded; lab/disk-init knows it.
 MODULES = ("virtio_blk", "crc16", "mbcache", "jbd2", "ext4")
-CMDLINE = f"console=ttyS0 panic=-1 root=LABEL={LABEL}"
+# Of the log, warnings and worse: half of a guest's boot is its serial line.
+CMDLINE = f"console=ttyS0 loglevel=5 panic=-1 root=LABEL={LABEL}"
 # Where UEFI looks on a disk that it knows nothing of.
 BOOT_FILE = "EFI/BOOT/BOOTLOONGARCH64.EFI"
 # What the root file system needs before busybox has put its names there.

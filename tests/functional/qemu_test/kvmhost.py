@@ -232,6 +232,8 @@ class KvmHostTest(QemuBaseTest):
     """A test on a machine with LoongArch KVM, booted once for a class."""
 
     host_smp = 2
+    # More of what the lab's open_host() takes.
+    host_options: dict[str, Any] = {}
     # For what differs from the same test only in how the lab is started.
     lab_only = False
     host: Any = None
@@ -246,8 +248,7 @@ class KvmHostTest(QemuBaseTest):
             raise SkipTest("this is for the lab")
         if lab.is_local() and not os.access("/dev/kvm", os.R_OK | os.W_OK):
             raise SkipTest("/dev/kvm cannot be opened here")
-        options: dict[str, Any] = {} if lab.is_local() else {"smp": cls.host_smp}
-        cls.host = lab.open_host(**options)
+        cls.host = lab.open_host(smp=cls.host_smp, **cls.host_options)
         cls.addClassCleanup(cls.host.close)
         cls._symbols = None
         cls._log_before = len(cls.host_log())
