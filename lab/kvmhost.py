@@ -196,13 +196,15 @@ class LabHost(KvmHost):
         self._process: subprocess.Popen[bytes] | None = None
         self._forwards: dict[int, int] = {}
         self._share = share is not None
+        self._share_folder = share
         self._binary = Path(qemu or BUILD / "tcg/qemu-system-loongarch64").resolve()
         self._images = self._find_images(kernel, firmware)
         self._token = secrets.token_hex(TOKEN_LEN // 2).encode()
         self._stderr = tempfile.TemporaryFile()
         self._log_file, self.console_log = _claim_log("host-console")
         try:
-            self._start(self._arguments(smp, memory, cpu, append, share), share)
+            self._args = self._arguments(smp, memory, cpu, append, share)
+            self._start(self._args)
             for here, there in forward:
                 self._forward(here, there)
             self._await_agent(boot_timeout)
@@ -251,8 +253,9 @@ class LabHost(KvmHost):
             line += " lab_share=1"
         return [*args, "-append", f"{line} {append}".strip()]
 
-    def _start(self, args: list[str], share: Path | str | None) -> None:
+    def _start(self, args: list[str]) -> None:
         """Start QEMU in the build root with its monitor and the token on socket pairs."""
+        share = self._share_folder
         monitor, monitor_there = socket.socketpair()
         token, token_there = socket.socketpair()
         self._qmp = Qmp(monitor)

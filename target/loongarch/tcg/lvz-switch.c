@@ -15,8 +15,6 @@
 
 #include "qemu/osdep.h"
 #include "qemu/main-loop.h"
-#include "qapi/error.h"
-#include "migration/blocker.h"
 #include "cpu.h"
 #include "internals.h"
 #include "tcg/lvz.h"
@@ -231,25 +229,15 @@ void loongarch_lvz_set_irq(LoongArchCPU *cpu, int irq, int level)
  * Life of a CPU
  */
 
-bool loongarch_lvz_init(LoongArchCPU *cpu, Error **errp)
+void loongarch_lvz_init(LoongArchCPU *cpu)
 {
     CPULoongArchState *env = &cpu->env;
     LoongArchLVZ *lvz = &env->lvz;
-    static Error *blocker;
-
-    /* Neither the other bank nor its TLBs are in the migration stream yet. */
-    if (!blocker) {
-        error_setg(&blocker, "A CPU with lvz=on cannot be migrated or saved");
-        if (migrate_add_blocker(&blocker, errp) < 0) {
-            return false;
-        }
-    }
 
     lvz->guest_tlb = g_new0(LoongArchTLB, LOONGARCH_TLB_MAX);
     lvz->gpa_tlb = g_new0(LoongArchTLB, LOONGARCH_TLB_MAX);
     timer_init_ns(&cpu->guest_timer, QEMU_CLOCK_VIRTUAL,
                   loongarch_lvz_timer_cb, cpu);
-    return true;
 }
 
 void loongarch_lvz_finalize(LoongArchCPU *cpu)

@@ -100,6 +100,11 @@ void loongarch_lvz_timer_cb(void *opaque)
     arm(&cpu->env);
 }
 
+void loongarch_lvz_timer_load(CPULoongArchState *env)
+{
+    arm(env);
+}
+
 uint64_t loongarch_lvz_timer_read_tval(CPULoongArchState *env)
 {
     uint64_t at = now(env);

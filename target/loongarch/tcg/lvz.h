@@ -21,12 +21,8 @@
 /**
  * loongarch_lvz_init() - give a CPU its LVZ state
  * @cpu: a CPU that is being realized with CPUCFG2.LVZ set
- * @errp: where an error goes
- *
- * Return: false with @errp set if the machine must stay migratable
- * (--only-migratable), which a CPU with LVZ is not.
  */
-bool loongarch_lvz_init(LoongArchCPU *cpu, Error **errp);
+void loongarch_lvz_init(LoongArchCPU *cpu);
 
 /**
  * loongarch_lvz_finalize() - undo loongarch_lvz_init(), if it was done
@@ -164,6 +160,12 @@ void loongarch_lvz_timer_write_tcfg(CPULoongArchState *env, uint64_t val);
  */
 void loongarch_lvz_timer_ack(CPULoongArchState *env);
 
+/**
+ * loongarch_lvz_timer_load() - go on counting after the state was loaded
+ * @env: the CPU; both banks and the deadline are in place
+ */
+void loongarch_lvz_timer_load(CPULoongArchState *env);
+
 /* QEMUTimer callback; @opaque is the LoongArchCPU. */
 void loongarch_lvz_timer_cb(void *opaque);
 
@@ -296,6 +298,16 @@ typedef enum {
  * arch/loongarch/kvm/main.c.
  */
 LVZGuestCSRKind lvz_guest_csr_kind(unsigned int csr);
+
+/* lvz-vmstate.c: migration */
+
+extern const VMStateDescription vmstate_loongarch_lvz;
+
+/**
+ * loongarch_lvz_post_load() - derive what is not saved from what was loaded
+ * @cpu: a CPU with LVZ whose state has all been loaded; BQL held
+ */
+void loongarch_lvz_post_load(LoongArchCPU *cpu);
 
 /* Inline predicates, in every helper's path */
 
