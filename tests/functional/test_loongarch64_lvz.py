@@ -3,9 +3,10 @@
 """What a CPU with and without LVZ means for the machine around it.
 
 Migration, mostly: without LVZ the stream is the one of QEMU 10.0 (the
-description in loongarch64-lvz/cpu-vmstate.json was printed by it), with LVZ the
-machine says that it cannot be saved.  What LVZ does is tested by the programs
-in tests/tcg/loongarch64/system.
+description in loongarch64-lvz/cpu-vmstate.json was printed by it), with LVZ it
+has a part more.  That everything goes on after it was loaded is tested by
+test_loongarch64_lvz_migration.py, what LVZ does by the programs in
+tests/tcg/loongarch64/system.
 """
 
 from __future__ import annotations
@@ -32,43 +33,64 @@ class LoongArchLVZ(QemuSystemTest):
         self.assertNotEqual(done.returncode, 0)
         return done.stderr
 
-    def test_stream_without_lvz(self) -> None:
-        """The description of the CPU's state is QEMU 10.0's, word for word."""
+    def test_description(self) -> None:
+        """The description of the CPU's state is QEMU 10.0's, but for what LVZ adds."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "vmstate.json"
             subprocess.run([self.qemu_bin, "-M", "virt", "-display", "none",
                             "-dump-vmstate", str(path)], check=True, timeout=30)
-            have = json.loads(path.read_text(encoding="utf-8"))
-        want = json.loads(FIXTURE.read_text(encoding="utf-8"))
-        self.assertEqual(have["max-loongarch-cpu"], want["max-loongarch-cpu"])
+            have = json.loads(path.read_text(encoding="utf-8"))["max-loongarch-cpu"]
+        want = json.loads(FIXTURE.read_text(encoding="utf-8"))["max-loongarch-cpu"]
+        subsections = have["Description"]["Subsections"]
+        have["Description"]["Subsections"] = [s for s in subsections if s["name"] != "cpu/lvz"]
+        self.assertEqual(len(subsections), len(have["Description"]["Subsections"]) + 1)
+        self.assertEqual(have, want)
 
-    def start(self, cpu: str) -> None:
+    def start(self, cpu: str, *more: str) -> None:
         """A stopped machine with this CPU and no devices that want files."""
         self.set_machine("virt")
-        self.vm.add_args("-cpu", cpu, "-nic", "none", "-display", "none", "-S")
+        self.vm.add_args("-cpu", cpu, "-nic", "none", "-display", "none", "-S", *more)
         self.vm.launch()
 
-    def test_save_is_refused_with_lvz(self) -> None:
-        """A machine that would lose its guest's state does not save at all."""
-        self.start("max,lvz=on")
-        reply = self.vm.qmp("migrate", uri="exec:cat >/dev/null")
-        self.assertIn("lvz=on cannot be migrated", reply["error"]["desc"])
-
-    def test_save_is_possible_without_lvz(self) -> None:
-        """The blocker is not there for everyone."""
-        self.start("max,lvz=off")
+    def save(self, cpu: str, *more: str) -> Path:
+        """The state of such a machine, in a file."""
+        self.start(cpu, *more)
+        path = Path(self.scratch_file("state"))
         self.vm.cmd("migrate-set-capabilities",
                     capabilities=[{"capability": "events", "state": True}])
-        self.vm.cmd("migrate", uri="exec:cat >/dev/null")
+        self.vm.cmd("migrate", uri=f"file:{path}")
         done = self.vm.events_wait([("MIGRATION", {"data": {"status": status}})
                                     for status in ("completed", "failed")], timeout=30)
         assert done
         self.assertEqual(done["data"]["status"], "completed")
+        self.vm.shutdown()
+        return path
 
-    def test_only_migratable(self) -> None:
-        """--only-migratable and LVZ exclude each other, in one sentence."""
-        self.assertIn("lvz=on cannot be migrated", self.refused(
-            "-M", "virt", "-cpu", "max,lvz=on", "--only-migratable"))
+    def subsections(self, state: Path) -> list[str]:
+        """The parts of the CPU's state that were sent, as the stream's own end tells."""
+        data = state.read_bytes()
+        # QEMU_VM_VMDESCRIPTION, its length, and a description in JSON
+        start = data.rindex(b'{"configuration"')
+        self.assertEqual(data[start - 5], 6)
+        devices = json.loads(data[start:])["devices"]
+        found = [d for d in devices if any(f["name"] == "env.CSR_CRMD" for f in d["fields"])]
+        self.assertEqual(len(found), 1)
+        return [part["vmsd_name"] for part in found[0]["subsections"]]
+
+    def test_sent_without_lvz(self) -> None:
+        """Without LVZ nothing is sent that QEMU 10.0 does not know."""
+        self.assertEqual(self.subsections(self.save("max,lvz=off")),
+                         ["cpu/fpu", "cpu/lsx", "cpu/lasx", "cpu/tlb"])
+
+    def test_sent_with_lvz(self) -> None:
+        """With LVZ its part is sent, and the machine counts as migratable."""
+        self.assertIn("cpu/lvz", self.subsections(self.save("max,lvz=on", "--only-migratable")))
+
+    def test_other_cpu(self) -> None:
+        """A CPU without LVZ refuses the state of one that has it, in one sentence."""
+        state = self.save("max,lvz=on")
+        self.assertIn("The state to load is of a CPU with lvz=on", self.refused(
+            "-M", "virt", "-cpu", "max,lvz=off", "-nic", "none", "-incoming", f"file:{state}"))
 
     def test_model_without(self) -> None:
         """A model of LA32 has no such property."""
