@@ -84,6 +84,8 @@ class DiskBoot:
 class HostFromDisk(DiskBoot, QemuBaseTest):
     """The KVM host under TCG."""
 
+    lab: Any = None
+
     @classmethod
     def setUpClass(cls) -> None:
         super().setUpClass()
@@ -124,7 +126,11 @@ class GuestFromDisk(DiskBoot, KvmHostTest):
     """A guest under KVM."""
 
     lab_only = True
-    host_options = {"firmware": True, "share": lab_module("kvmhost").IMAGES}
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.host_options = {"firmware": True, "share": lab_module("kvmhost").IMAGES}
+        super().setUpClass()
 
     def test_boot(self) -> None:
         """To a login, without KVM; and again after a restart; the disk stays whole."""
