@@ -7,6 +7,8 @@
 
 #define WINDOW      0xb000000000000000ul    /* DMW3, opened by the tests */
 #define DMW_PLV(n)  (1ul << (n))
+#define MISC_VA32L3     (1ul << 3)
+#define MISC_DRDTL(n)   (1ul << (4 + (n)))
 
 /* $t0 = 1 if the sc.d of a pair stored, with one instruction between */
 #define PAIR(insn, arg) ({                                              \
@@ -134,6 +136,71 @@ static void test_privilege(void)
     }
 }
 
+static uint64_t user_ecode, user_era;
+
+/* Back from PLV3, whatever happened there */
+static void leave_user(struct frame *f)
+{
+    user_ecode = ESTAT_ECODE(csrrd(ESTAT));
+    user_era = f->era;
+    f->era = ((uint64_t)insn_user_return & PHYS_MASK) | CACHED;
+    f->prmd = 0;
+}
+
+/* 32-bit addresses at PLV3: of loads, and of the code that ertn goes to */
+static void test_va32(void)
+{
+    const uint64_t va = 0x50000000, high = 0x300000000;
+    struct insn i = { .plv = 3 };
+
+    *phys(SPARE_HPA) = WORD("ld.d $t0, $t1, 0") | (uint64_t)W_SYSCALL << 32;
+    *phys(SPARE_HPA + 0x100) = 0x3232;
+    map(host_tables(), va, SPARE_HPA, PAGE_SIZE, PTE_RW | PTE_PLV3);
+    asm volatile("ibar 0" : : : "memory");
+    exc_hook = leave_user;
+    csrwr(MISC, MISC_VA32L3);
+    i.rj = high | (va + 0x100);
+    insn_call_user(&i, high | va);
+    check_eq(user_ecode, EXC_SYS, "VA32L3: code and a load");
+    check_eq(i.rd, 0x3232, "VA32L3: the load's address is cut");
+    check_eq(user_era, va + 4, "VA32L3: the pc of ertn is cut");
+    check_eq(csrrd(CRMD) & 3, 0, "and PLV0 goes on in 64 bits");
+    csrwr(MISC, 0);
+    i.rd = 0;
+    insn_call_user(&i, va);
+    check(user_ecode == EXC_PIL && i.rd == 0, "without it a load's is not");
+    insn_call_user(&i, high | va);
+    check(user_ecode == EXC_PIF && user_era == (high | va), "nor the pc");
+    exc_hook = NULL;
+    *table_slot(host_tables(), va, false) = 0;
+    insn_word(W_INVTLB(0, 0, 0));
+}
+
+static void test_misc(void)
+{
+    const uint32_t rdtime_d = WORD("rdtime.d $t0, $zero");
+    struct insn i = { .word = W_CSRWR(R_T0, MISC), .rd = ~0ul };
+
+    try_insn(&i);
+    if (!check(!i.trapped, "MISC can be written")) {
+        return;
+    }
+    check_eq(csrrd(MISC), 0xee, "VA32L1 to 3 and DRDTL1 to 3 of it");
+    csrwr(MISC, 0);
+    for (int plv = 1; plv <= 3; plv++) {
+        csrwr(MISC, MISC_DRDTL(plv));
+        for (int at = 0; at <= 3; at++) {
+            i = (struct insn) { .word = rdtime_d, .plv = at };
+            try_insn(&i);
+            check(i.trapped == (at == plv) &&
+                  (!i.trapped || ESTAT_ECODE(i.estat) == EXC_IPE),
+                  "DRDTL%d: rdtime at PLV%d", plv, at);
+        }
+    }
+    csrwr(MISC, 0);
+    test_va32();
+}
+
 /* Software interrupts: set, taken, cleared; also when unmasked afterwards */
 static void test_swi(void)
 {
@@ -166,6 +233,7 @@ static void test_swi(void)
 void lvz_test(void)
 {
     test_swi();
+    test_misc();
     test_llbctl();
     test_llbctl_ertn();
     test_dmw();
