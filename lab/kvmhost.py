@@ -190,8 +190,9 @@ class LabHost(KvmHost):
                  kernel: Path | str | None = None, append: str = "",
                  share: Path | str | None = None, forward: Sequence[tuple[int, int]] = (),
                  firmware: bool = False, qemu: Path | str | None = None,
-                 boot_timeout: float = BOOT_TIMEOUT) -> None:
-        """Boot; forward has pairs (port here, port there); firmware brings /lab/QEMU_EFI.fd."""
+                 options: Sequence[str] = (), boot_timeout: float = BOOT_TIMEOUT) -> None:
+        """Boot; forward has pairs (port here, port there); firmware brings /lab/QEMU_EFI.fd;
+        options are QEMU's own."""
         self._qmp: Qmp | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._forwards: dict[int, int] = {}
@@ -203,7 +204,7 @@ class LabHost(KvmHost):
         self._stderr = tempfile.TemporaryFile()
         self._log_file, self.console_log = _claim_log("host-console")
         try:
-            self._args = self._arguments(smp, memory, cpu, append, share)
+            self._args = [*self._arguments(smp, memory, cpu, append, share), *options]
             self._start(self._args)
             for here, there in forward:
                 self._forward(here, there)
@@ -333,6 +334,11 @@ class LabHost(KvmHost):
                 self._forwards[there] = int(words[3])
                 return int(words[3])
         raise HostError(f"no port could be forwarded to the KVM host's port {there}.")
+
+    def monitor(self, line: str) -> str:
+        """Run a command of the emulator's own human monitor."""
+        assert self._qmp
+        return self._qmp.monitor(line)
 
     def popen(self, command: Argv, merge: bool = False) -> RemoteCommand:
         return RemoteCommand(self._agent, self._token, as_argv(command), merge)

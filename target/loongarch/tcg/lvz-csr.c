@@ -15,8 +15,9 @@
 #include "cpu.h"
 #include "internals.h"
 #include "exec/helper-proto.h"
-#include "exec/cputlb.h"
 #include "exec/exec-all.h"
+#include "csr.h"
+#include "trace.h"
 #include "tcg/lvz.h"
 
 /* Bits of CSR.MISC that are implemented: VA32L1-3 and DRDTL1-3. */
@@ -96,11 +97,6 @@ LVZGuestCSRKind lvz_guest_csr_kind(unsigned int csr)
     }
 }
 
-static void flush_guest(CPULoongArchState *env)
-{
-    tlb_flush_by_mmuidx(env_cpu(env), LVZ_GUEST_IDXMAP);
-}
-
 static uint64_t read_guest_estat(CPULoongArchState *env)
 {
     BQL_LOCK_GUARD();
@@ -131,6 +127,32 @@ static uint64_t read_guest_pgd(CPULoongArchState *env)
 
     return badv >> 63 ? *loongarch_guest_csr(env, PGDH)
                       : *loongarch_guest_csr(env, PGDL);
+}
+
+bool loongarch_lvz_peek_csr(CPULoongArchState *env, unsigned int csr,
+                            bool guest, uint64_t *val)
+{
+    const CSRInfo *info = get_csr(csr);
+    const uint64_t *p = guest_csr(env, csr);
+
+    if (!info || (info->flags & CSRFL_UNUSED)) {
+        return false;
+    }
+    if (guest && csr == LOONGARCH_CSR_TVAL) {
+        *val = loongarch_lvz_timer_peek_tval(env);
+        return true;
+    }
+    if (p && guest != loongarch_guest_mode(env)) {
+        /* The bank that waits is the other's. */
+        p = (void *)&env->lvz.other + banked_csr[csr].bank;
+    } else if (p || !guest) {
+        p = (void *)env + info->offset;
+    }
+    if (!p) {
+        return false;
+    }
+    *val = *p;
+    return true;
 }
 
 /*
@@ -183,6 +205,10 @@ static void write_guest_estat(CPULoongArchState *env, uint64_t val,
     BQL_LOCK_GUARD();
     loongarch_lvz_timer_sync(env);
     *estat = (*estat & ~mask) | (val & mask);
+    if (!loongarch_guest_mode(env)) {
+        trace_lvz_gestat_write(env_cpu(env)->cpu_index, val & mask, mask,
+                               *estat);
+    }
     /* The timer's callback rests while TI is set. */
     if (mask & BIT_ULL(IRQ_TIMER) & ~val) {
         loongarch_lvz_timer_ack(env);
@@ -255,7 +281,7 @@ static void write_guest_mmu_csr(CPULoongArchState *env, unsigned int csr,
         /* At every process switch of a guest: spare its own kernel. */
         loongarch_flush_mapped(env);
     } else {
-        flush_guest(env);
+        loongarch_lvz_flush_guest(env, get_csr(csr)->name);
     }
 }
 
@@ -372,7 +398,7 @@ target_ulong helper_csrwr_gstat(CPULoongArchState *env, target_ulong val)
 
     env->lvz.CSR_GSTAT = new;
     if ((old ^ new) & R_CSR_GSTAT_GID_MASK) {
-        loongarch_lvz_flush_gpa(env);
+        loongarch_lvz_flush_gpa(env, "GSTAT.GID");
     }
     return old;
 }
@@ -403,6 +429,9 @@ target_ulong helper_csrwr_gintc(CPULoongArchState *env, target_ulong val)
     env->lvz.CSR_GINTC = val & (R_CSR_GINTC_VIP_MASK | R_CSR_GINTC_PIP_MASK |
                                 R_CSR_GINTC_HC_MASK);
     loongarch_lvz_update_guest_hwi(env);
+    if (env->lvz.CSR_GINTC != old) {
+        trace_lvz_gintc(env_cpu(env)->cpu_index, old, env->lvz.CSR_GINTC);
+    }
     return old;
 }
 

@@ -26,6 +26,7 @@
 #include "exec/cputlb.h"
 #include "exec/helper-proto.h"
 #include "exec/page-protection.h"
+#include "trace.h"
 #include "tcg/lvz.h"
 
 static uint8_t entry_ps(const LoongArchTLB *array, const LoongArchTLB *entry,
@@ -116,14 +117,6 @@ int loongarch_lvz_translate_gpa(CPULoongArchState *env, hwaddr gpa,
     return TLBRET_MATCH;
 }
 
-void loongarch_lvz_flush_gpa(CPULoongArchState *env)
-{
-    for (int i = 0; i < LVZ_GPA_PAGES; i++) {
-        env->lvz.gpa_page[i].gpa = GPA_PAGE_NONE;
-    }
-    tlb_flush_by_mmuidx(env_cpu(env), LVZ_GUEST_IDXMAP);
-}
-
 static uint32_t gpa_fault_code(MMUAccessType access_type, int tlb_error)
 {
     switch (tlb_error) {
@@ -145,6 +138,13 @@ static uint32_t gpa_fault_code(MMUAccessType access_type, int tlb_error)
     }
 }
 
+static const char *gpa_fault_name(MMUAccessType access_type, int tlb_error)
+{
+    return tlb_error == TLBRET_NOMATCH
+           ? "refill"
+           : loongarch_exception_name(gpa_fault_code(access_type, tlb_error));
+}
+
 void loongarch_lvz_raise_gpa_fault(CPULoongArchState *env, hwaddr gpa,
                                    MMUAccessType access_type, int tlb_error,
                                    uintptr_t retaddr)
@@ -163,6 +163,11 @@ void loongarch_lvz_raise_gpa_fault(CPULoongArchState *env, hwaddr gpa,
         host->CSR_BADV = gpa;
         host->CSR_TLBEHI = gpa & (TARGET_PAGE_MASK << 1);
     }
+    trace_lvz_gpa_fault(cs->cpu_index,
+                        FIELD_EX64(env->lvz.CSR_GSTAT, CSR_GSTAT, GID), gpa,
+                        access_type == MMU_INST_FETCH ? "fetch" :
+                        access_type == MMU_DATA_STORE ? "store" : "load",
+                        gpa_fault_name(access_type, tlb_error));
     cs->exception_index = gpa_fault_code(access_type, tlb_error) |
                           EXCP_LVZ_EXIT;
     cpu_loop_exit_restore(cs, retaddr);
@@ -244,18 +249,37 @@ hwaddr loongarch_lvz_debug_gpa(CPULoongArchState *env, hwaddr gpa)
     return walk_host_table(env, gpa);
 }
 
+void loongarch_lvz_flush_guest(CPULoongArchState *env, const char *why)
+{
+    CPUState *cs = env_cpu(env);
+
+    trace_lvz_flush(cs->cpu_index,
+                    FIELD_EX64(env->lvz.CSR_GSTAT, CSR_GSTAT, GID), why);
+    tlb_flush_by_mmuidx(cs, LVZ_GUEST_IDXMAP);
+}
+
+void loongarch_lvz_flush_gpa(CPULoongArchState *env, const char *why)
+{
+    for (int i = 0; i < LVZ_GPA_PAGES; i++) {
+        env->lvz.gpa_page[i].gpa = GPA_PAGE_NONE;
+    }
+    loongarch_lvz_flush_guest(env, why);
+}
+
 void loongarch_lvz_flush_range(CPULoongArchState *env, vaddr addr, vaddr len,
                                uint16_t idxmap)
 {
+    CPUState *cs = env_cpu(env);
+
     if (loongarch_lvz_gpa_tlb_selected(env)) {
-        loongarch_lvz_flush_gpa(env);
+        loongarch_lvz_flush_gpa(env, "TLB instruction with TGID");
         return;
     }
     if (loongarch_has_lvz(env) && env->tlb == env->lvz.guest_tlb) {
+        trace_lvz_flush(cs->cpu_index, env->tlb_gid, "guest's TLB or ASID");
         idxmap <<= MMU_GUEST_IDX_BASE;
     }
-    tlb_flush_range_by_mmuidx(env_cpu(env), addr, len, idxmap,
-                              TARGET_LONG_BITS);
+    tlb_flush_range_by_mmuidx(cs, addr, len, idxmap, TARGET_LONG_BITS);
 }
 
 /*
@@ -331,7 +355,7 @@ void helper_gtlb(CPULoongArchState *env, uint32_t op)
     }
     loongarch_lvz_restore_tlb(env);
     loongarch_lvz_exchange_banks(env);
-    tlb_flush_by_mmuidx(env_cpu(env), LVZ_GUEST_IDXMAP);
+    loongarch_lvz_flush_guest(env, "gtlb instruction");
 }
 
 typedef struct InvtlbMatch {
@@ -400,6 +424,8 @@ void helper_invtlb_guest(CPULoongArchState *env, uint32_t op,
     };
     bool gva = true, gpa = true;
 
+    trace_lvz_invtlb(env_cpu(env)->cpu_index, op, m.gid,
+                     extract64(info, 0, 10), addr);
     switch (op) {
     case 0:                             /* all entries of host and guests */
         memset(env->root_tlb, 0, sizeof(env->root_tlb));
@@ -460,8 +486,8 @@ void helper_invtlb_guest(CPULoongArchState *env, uint32_t op,
         invalidate_matching(lvz->gpa_tlb, &m, host_ps);
     }
     if (gpa) {
-        loongarch_lvz_flush_gpa(env);
+        loongarch_lvz_flush_gpa(env, "invtlb");
     } else {
-        tlb_flush_by_mmuidx(env_cpu(env), LVZ_GUEST_IDXMAP);
+        loongarch_lvz_flush_guest(env, "invtlb");
     }
 }

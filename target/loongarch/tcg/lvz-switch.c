@@ -17,6 +17,7 @@
 #include "qemu/main-loop.h"
 #include "cpu.h"
 #include "internals.h"
+#include "trace.h"
 #include "tcg/lvz.h"
 
 /* Number of GID bits: the widest that GSTAT.GID can hold. */
@@ -61,6 +62,46 @@ static void enter_world(CPULoongArchState *env, bool guest)
     loongarch_lvz_update_irq(env);
 }
 
+static unsigned int current_gid(CPULoongArchState *env)
+{
+    return FIELD_EX64(env->lvz.CSR_GSTAT, CSR_GSTAT, GID);
+}
+
+/* The host's CSRs are back, its ERA is not written yet. */
+static void trace_exit(CPULoongArchState *env)
+{
+    CPUState *cs = env_cpu(env);
+    int excp = cs->exception_index;
+    bool refill = FIELD_EX64(env->CSR_TLBRERA, CSR_TLBRERA, ISTLBR);
+    uint64_t gpa = 0;
+
+    if (!trace_event_get_state_backends(TRACE_LVZ_EXIT)) {
+        return;
+    }
+    if (refill) {
+        gpa = env->CSR_TLBRBADV;
+    } else if (excp >= EXCCODE_PIL && excp <= EXCCODE_PPI) {
+        gpa = env->CSR_BADV;
+    }
+    trace_lvz_exit(cs->cpu_index, current_gid(env), EXCODE_MCODE(excp),
+                   refill ? "refill" : loongarch_exception_name(excp),
+                   env->pc, excp == EXCCODE_INT ? 0 : env->badi, gpa);
+}
+
+/*
+ * gdb steps a guest's instruction with the guest's CRMD.IE held clear, and the
+ * instruction is the host's to do something about.  That can take any time, so
+ * the hold ends here; over a mere refill it lasts.
+ */
+static void end_gdb_hold(CPULoongArchState *env)
+{
+    if (env->gdb_holds_irqs &&
+        !FIELD_EX64(env->lvz.other.CSR_TLBRERA, CSR_TLBRERA, ISTLBR)) {
+        env->gdb_holds_irqs = false;
+        env->CSR_CRMD = FIELD_DP64(env->CSR_CRMD, CSR_CRMD, IE, 1);
+    }
+}
+
 void loongarch_lvz_begin_exception(CPULoongArchState *env)
 {
     CPUState *cs = env_cpu(env);
@@ -73,9 +114,16 @@ void loongarch_lvz_begin_exception(CPULoongArchState *env)
 
     cs->exception_index &= ~EXCP_LVZ_EXIT;
     if (leave) {
+        end_gdb_hold(env);
         enter_world(env, false);
+        trace_exit(env);
     } else if (loongarch_guest_mode(env)) {
         /* The guest's own exception: the host's CSRs know nothing of it. */
+        if (cs->exception_index == EXCCODE_INT) {
+            trace_lvz_guest_interrupt(cs->cpu_index, current_gid(env),
+                                      env->pc, env->CSR_ESTAT & env->CSR_ECFG &
+                                               R_CSR_ESTAT_IS_MASK);
+        }
         return;
     }
 
@@ -118,6 +166,8 @@ void loongarch_lvz_end_ertn(CPULoongArchState *env, bool refill)
         enter_world(env, true);
         /* Cut to 32 bits by the guest's VA32 mode only, not by the host's. */
         set_pc(env, pc);
+        trace_lvz_enter(env_cpu(env)->cpu_index, current_gid(env), env->pc,
+                        refill ? "refill" : "ertn");
     }
 }
 
@@ -159,6 +209,10 @@ static bool host_pending(CPULoongArchState *env)
 int loongarch_lvz_deliverable(CPULoongArchState *env)
 {
     if (FIELD_EX64(env->CSR_DBG, CSR_DBG, DST)) {
+        return -1;
+    }
+    /* The debugger of this machine steps a guest, see gdb-hold-irqs.c. */
+    if (env->gdb_holds_irqs && loongarch_guest_mode(env)) {
         return -1;
     }
     /*
@@ -278,7 +332,7 @@ void loongarch_lvz_reset(LoongArchCPU *cpu)
     if (lvz->guest_tlb) {
         memset(lvz->guest_tlb, 0, sizeof(LoongArchTLB) * LOONGARCH_TLB_MAX);
         memset(lvz->gpa_tlb, 0, sizeof(LoongArchTLB) * LOONGARCH_TLB_MAX);
-        loongarch_lvz_flush_gpa(env);
+        loongarch_lvz_flush_gpa(env, "reset");
     }
 }
 

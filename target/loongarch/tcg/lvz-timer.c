@@ -19,6 +19,7 @@
 #include "qemu/timer.h"
 #include "cpu.h"
 #include "internals.h"
+#include "trace.h"
 #include "tcg/lvz.h"
 
 /* PRCFG1.TimerBits of la464 is 47: the count has 48 bits. */
@@ -67,6 +68,10 @@ static void expire(CPULoongArchState *env, uint64_t at)
 {
     uint64_t tcfg = *loongarch_guest_csr(env, TCFG);
 
+    trace_lvz_timer_expire(env_cpu(env)->cpu_index, at,
+                           at - env->lvz.timer.deadline,
+                           FIELD_EX64(tcfg, CSR_TCFG, PERIODIC)
+                           ? "periodic" : "one-shot");
     *loongarch_guest_csr(env, ESTAT) |= BIT_ULL(IRQ_TIMER);
     if (FIELD_EX64(tcfg, CSR_TCFG, PERIODIC)) {
         uint64_t period = MAX(initial_count(tcfg), 1);
@@ -115,6 +120,19 @@ uint64_t loongarch_lvz_timer_read_tval(CPULoongArchState *env)
     }
     if (counting(env)) {
         return env->lvz.timer.deadline - at;
+    }
+    return *loongarch_guest_csr(env, TVAL);
+}
+
+uint64_t loongarch_lvz_timer_peek_tval(CPULoongArchState *env)
+{
+    uint64_t at = now(env);
+
+    if (env->lvz.timer.fired) {
+        return TVAL_MASK;
+    }
+    if (counting(env)) {
+        return at < env->lvz.timer.deadline ? env->lvz.timer.deadline - at : 0;
     }
     return *loongarch_guest_csr(env, TVAL);
 }

@@ -161,10 +161,21 @@ void loongarch_lvz_timer_write_tcfg(CPULoongArchState *env, uint64_t val);
 void loongarch_lvz_timer_ack(CPULoongArchState *env);
 
 /**
+/**
  * loongarch_lvz_timer_load() - go on counting after the state was loaded
  * @env: the CPU; both banks and the deadline are in place
  */
 void loongarch_lvz_timer_load(CPULoongArchState *env);
+
+/**
+ * loongarch_lvz_timer_peek_tval() - GCSR.TVAL for a human to look at
+ * @env: the CPU
+ *
+ * Needs no lock and lets nothing expire: the answer can be out of date.
+ *
+ * Return: as loongarch_lvz_timer_read_tval(), 0 for an expiry that is due.
+ */
+uint64_t loongarch_lvz_timer_peek_tval(CPULoongArchState *env);
 
 /* QEMUTimer callback; @opaque is the LoongArchCPU. */
 void loongarch_lvz_timer_cb(void *opaque);
@@ -224,6 +235,13 @@ hwaddr loongarch_lvz_walk_gpa(CPULoongArchState *env, hwaddr addr,
 hwaddr loongarch_lvz_debug_gpa(CPULoongArchState *env, hwaddr gpa);
 
 /**
+ * loongarch_lvz_flush_guest() - drop the softmmu entries of guests
+ * @env: the CPU, in either world
+ * @why: what made them stale, for the trace: a CSR or an instruction
+ */
+void loongarch_lvz_flush_guest(CPULoongArchState *env, const char *why);
+
+/**
  * loongarch_lvz_flush_range() - drop what was derived from some TLB entries
  * @env: the CPU; env->tlb points at the entries concerned
  * @addr: first address that they map
@@ -238,12 +256,13 @@ void loongarch_lvz_flush_range(CPULoongArchState *env, vaddr addr, vaddr len,
 /**
  * loongarch_lvz_flush_gpa() - forget every second-stage translation
  * @env: the CPU
+ * @why: what made them stale, for the trace
  *
  * To be called when a GPA-to-HPA entry goes or changes, or GSTAT.GID does. The
  * softmmu cannot be searched for a guest physical address: all of its entries
  * for guests go.
  */
-void loongarch_lvz_flush_gpa(CPULoongArchState *env);
+void loongarch_lvz_flush_gpa(CPULoongArchState *env, const char *why);
 
 /**
  * loongarch_lvz_select_tlb() - the entries that a TLB instruction works on
@@ -308,6 +327,20 @@ extern const VMStateDescription vmstate_loongarch_lvz;
  * @cpu: a CPU with LVZ whose state has all been loaded; BQL held
  */
 void loongarch_lvz_post_load(LoongArchCPU *cpu);
+
+/**
+ * loongarch_lvz_peek_csr() - a CSR of one of the two worlds, for a human
+ * @env: the CPU, which may be running: the answer can be out of date
+ * @csr: number of the CSR
+ * @guest: of the guest, else of the host
+ * @val: set on success
+ *
+ * Changes nothing and needs no lock.
+ *
+ * Return: false if that world has no such CSR to show.
+ */
+bool loongarch_lvz_peek_csr(CPULoongArchState *env, unsigned int csr,
+                            bool guest, uint64_t *val);
 
 /* Inline predicates, in every helper's path */
 
