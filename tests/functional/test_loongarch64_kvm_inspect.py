@@ -52,6 +52,8 @@ class Inspect(KvmHostTest):
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = int(taken.getsockname()[1])
         self.host.monitor(f"gdbserver tcp:127.0.0.1:{port}")
+        # After gdb has gone, whatever happened, the machine runs again.
+        self.addCleanup(self.host.monitor, "cont")
         self.addCleanup(self.host.monitor, "gdbserver none")
         gdb = self.gdb(self.symbols())
         gdb.run(f"target remote 127.0.0.1:{port}")
@@ -74,7 +76,7 @@ class Inspect(KvmHostTest):
 
     def command_line(self, gdb: Gdb) -> str:
         """The command line of the kernel that runs, from its memory."""
-        return gdb.run("printf \"%s\", *(char **) &saved_command_line").strip()
+        return gdb.run("x/s *(long *) &saved_command_line").strip()
 
     def test_debug(self) -> None:
         """gdb, info registers, info tlb, x and gva2gpa in the guest and in the host."""
@@ -161,8 +163,31 @@ class Inspect(KvmHostTest):
         # The KVM host and its timer go on; switched off the trace is silent.
         self.host.run("true", check=True)
         self.assertEqual(path.read_text(encoding="utf-8"), text)
+        self.check_log()
         events = [line.split(" ", 1) for line in text.splitlines() if line.startswith("lvz_")]
         self.check_trace(events)
+
+    def check_log(self) -> None:
+        """-d int tells the worlds apart."""
+        path = Path(self.scratch_file("log"))
+        guest = self.guest()
+        guest.wait_ready()
+        self.host.monitor(f"logfile {path}")
+        self.host.monitor("log int")
+        guest.console.command("true")
+        self.host.monitor("log none")
+        self.assertEqual(guest.power_off(), 0)
+        lines = [line for line in path.read_text(encoding="utf-8").splitlines()
+                 if "do_interrupt" in line]
+        marks = Counter(re.findall(r"\[[a-z ]+\]", "\n".join(lines)))
+        self.assertEqual(marks.total(), len(lines))
+        self.assertEqual(set(marks), {"[host]", "[guest]", "[guest to host]"})
+        # Only a guest makes system calls in a guest; only a hypervisor sees GSPR.
+        for line in lines:
+            if "Guest Sensitive" in line:
+                self.assertIn("[guest to host]", line)
+            if "Syscall" in line:
+                self.assertNotIn("[guest to host]", line)
 
     def check_trace(self, events: list[list[str]]) -> None:
         names = Counter(name for name, _ in events)

@@ -92,6 +92,31 @@ class LoongArchLVZ(QemuSystemTest):
         self.assertIn("The state to load is of a CPU with lvz=on", self.refused(
             "-M", "virt", "-cpu", "max,lvz=off", "-nic", "none", "-incoming", f"file:{state}"))
 
+    def monitor(self, line: str) -> str:
+        """A command of the human monitor."""
+        text: str = self.vm.cmd("human-monitor-command", command_line=line)
+        return text
+
+    def test_look_without_lvz(self) -> None:
+        """info registers says no word of LVZ; info tlb knows the one kind of entry."""
+        self.start("max")
+        registers = self.monitor("info registers")
+        self.assertIn(" CRMD ", registers)
+        self.assertNotRegex(registers, r"LVZ|[Gg]uest|Host|GSTAT|GTLBC")
+        self.assertRegex(self.monitor("info tlb"), r"^Host: .*\n0 entries\s*$")
+
+    def test_look_with_lvz(self) -> None:
+        """After reset the host runs, with a guest bank beside it and no entries."""
+        self.start("max,lvz=on")
+        registers = self.monitor("info registers")
+        self.assertRegex(registers, r"(?m)^ LVZ: host runs, GID 0\s*$")
+        host, guest = registers.partition("Host CSRs:")[2].split("Guest CSRs:")
+        for name in ("GTLBC", "GSTAT", "GCFG", "GINTC", "GCNTC", "TRGP"):
+            self.assertIn(f" {name} ", host)
+            self.assertNotIn(f" {name} ", guest)
+        self.assertRegex(guest, r" ASID +a0000 ")
+        self.assertEqual(self.monitor("info tlb").count("0 entries"), 3)
+
     def test_model_without(self) -> None:
         """A model of LA32 has no such property."""
         self.assertIn("lvz", self.refused("-M", "virt", "-cpu", "la132,lvz=on"))
