@@ -6,7 +6,7 @@
 
 MAKEFLAGS += --no-print-directory
 WORK = @exec setpriv --pdeathsig TERM scripts/work
-TARGETS = all run bench check lab lay rebase refresh series check-series
+TARGETS = all run bench check soak lab lay rebase refresh series check-series
 
 all:
 
@@ -18,6 +18,7 @@ help:
 	@echo "                 $$(scripts/check --names)"
 	@echo 'make bench       measure a guest against its host, and the series against'
 	@echo '                 its base; writes build/bench (about 15 minutes)'
+	@echo 'make soak        load on guests under KVM, pass after pass (MINUTES=5)'
 	@echo 'make lay         lay the series over QEMU, in build/qemu'
 	@echo 'make refresh     turn the commits of build/qemu back into the series'
 	@echo '                 (TAKE=1: its new files replace those here)'

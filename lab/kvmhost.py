@@ -353,6 +353,11 @@ class LabHost(KvmHost):
         except (QmpGone, QmpTimeout, QmpError):
             raise HostError("the KVM host is gone.\n" + self._tail()) from None
 
+    def monitor(self, line: str) -> str:
+        """Run a command of the emulator's human monitor."""
+        assert self._qmp
+        return self._qmp.monitor(line)
+
     def put(self, path: Path | str, mode: int = 0o755) -> str:
         there = f"/tmp/{Path(path).name}"
         quoted = shlex.quote(there)

@@ -22,6 +22,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from unittest import SkipTest
@@ -70,6 +71,12 @@ def kernel_trouble(log: str) -> list[str]:
     """The lines of a kernel's log that must not be there."""
     return [line.strip() for line in log.splitlines()
             if KERNEL_TROUBLE.search(line) and not QEMU_REMARK.search(line)]
+
+
+def kernel_warnings(raw: Sequence[str]) -> list[str]:
+    """The lines of a raw kernel log ("dmesg -r") of level warning or worse."""
+    return [line for line in raw if (level := re.match(r"<(\d+)>", line))
+            and int(level[1]) & 7 <= KERN_WARNING]
 
 
 class Console:
@@ -149,30 +156,39 @@ class Guest:
     """A guest under KVM: its console, its monitor, its gdb stub."""
 
     def __init__(self, host: Any, log: Path | str, *, smp: int = 1, memory: str = "256M",
-                 append: str = "", run: str = "", initrd: str | None = None,
-                 stub: bool = False, paused: bool = False) -> None:
-        """Start it; run is a command for before its shell; paused waits for gdb."""
+                 append: str = "", run: str = "", stay: bool = True,
+                 initrd: str | None = None, stub: bool = False, monitor: bool = False,
+                 paused: bool = False, options: Sequence[str] = (),
+                 under: Sequence[str] = ()) -> None:
+        """Start it.
+
+        run is a command for before its shell, or without stay before it powers
+        off; paused waits for gdb; monitor is for qmp() alone, which comes with
+        the stub too; options are QEMU's, under is a command that executes QEMU.
+        """
         self._host = host
         self._qmp: Any = None
         local = lab_module("kvmhost").is_local()
         if run:
-            append = f'{append} and_stay=1 run="{run}"'
+            append = f'{append} {"and_stay=1 " if stay else ""}run="{run}"'
         args = host.guest_argv("-initrd", initrd or host.initrd, append=append,
                                smp=smp, memory=memory)
         with contextlib.ExitStack() as undo:
             listener = undo.enter_context(socket.create_server(("127.0.0.1", 0)))
             if stub:
                 self._port = _free_port() if local else 1234
+                args += ["-gdb", f"tcp:{host.stub_address}:{self._port}"]
+            if stub or monitor:
                 # It calls us, so that the start is an event: no port to try.
                 there = "127.0.0.1" if local else "10.0.2.2"
-                args += ["-gdb", f"tcp:{host.stub_address}:{self._port}", "-chardev",
+                args += ["-chardev",
                          f"socket,id=qmp,host={there},port={listener.getsockname()[1]}",
                          "-mon", "chardev=qmp,mode=control"]
             if paused:
                 args.append("-S")
-            self.process = host.popen(args, merge=True)
+            self.process = host.popen([*under, *args, *options], merge=True)
             self.console = Console(self.process, log)
-            if stub:
+            if stub or monitor:
                 try:
                     self._meet(listener)
                 except BaseException:
@@ -198,6 +214,12 @@ class Guest:
     def qmp(self, command: str, **arguments: Any) -> Any:
         """A command of the monitor."""
         return self._qmp.command(command, **arguments)
+
+    def wait_event(self, wanted: Callable[[dict[str, Any]], bool],
+                   timeout: float = 60) -> dict[str, Any]:
+        """Wait for an event of the monitor; those before it are dropped."""
+        event: dict[str, Any] = self._qmp.wait_event(wanted, time.monotonic() + timeout)
+        return event
 
     def memory_hash(self, first: int, size: int) -> str:
         """The SHA-256 of guest physical memory."""
@@ -226,6 +248,31 @@ class Guest:
 def _free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         return int(taken.getsockname()[1])
+
+
+def compile_program(source: Path | str, path: Path | str, *options: str) -> None:
+    """Compile a C program for LoongArch, static; the test is skipped without a compiler."""
+    compiler = shutil.which("cc" if os.uname().machine == "loongarch64" else
+                            "loongarch64-linux-gnu-gcc")
+    if not compiler:
+        raise SkipTest("there is no compiler for LoongArch here")
+    subprocess.run([compiler, "-static", "-O2", "-Wall", "-Wextra", "-o", path,
+                    source, *options], check=True)
+
+
+def put_initrd(host: Any, scratch: Path | str, *programs: Path | str) -> str:
+    """Make a guest's initramfs with some programs more in /bin; give its path on the host.
+
+    Two archives one after the other are one; scratch is where the second is made.
+    """
+    archive = lab_module("cpio").Cpio()
+    for program in programs:
+        archive.file(f"bin/{Path(program).name}", Path(program).read_bytes(), 0o755)
+    Path(scratch).write_bytes(archive.bytes())
+    there = host.put(scratch)
+    whole = f"/tmp/guest-{os.getpid()}.cpio"
+    host.run(f"cat {host.initrd} {there} >{whole}", check=True)
+    return whole
 
 
 class KvmHostTest(QemuBaseTest):
@@ -260,9 +307,7 @@ class KvmHostTest(QemuBaseTest):
 
     def host_warnings(self) -> list[str]:
         """What the host's kernel has logged since we came, from warnings upwards."""
-        return [line for line in self.host_log()[self._log_before:]
-                if (level := re.match(r"<(\d+)>", line))
-                and int(level[1]) & 7 <= KERN_WARNING]
+        return kernel_warnings(self.host_log()[self._log_before:])
 
     def setUp(self) -> None:
         os.environ.setdefault("QEMU_TEST_QEMU_BINARY", "qemu-system-loongarch64")
@@ -298,25 +343,12 @@ class KvmHostTest(QemuBaseTest):
 
     def compile(self, source: str, *options: str) -> str:
         """Compile a C program of ours for LoongArch, static; give its path."""
-        machine = os.uname().machine
-        compiler = shutil.which("cc" if machine == "loongarch64" else
-                                "loongarch64-linux-gnu-gcc")
-        if not compiler:
-            self.skipTest("there is no compiler for LoongArch here")
         path = self.scratch_file(Path(source).stem)
-        subprocess.run([compiler, "-static", "-O2", "-Wall", "-Wextra", "-o", path,
-                        self.data_file(source), *options], check=True)
+        compile_program(self.data_file(source), path, *options)
         return path
 
     def initrd_with(self, *programs: str) -> str:
         """The guest's initramfs with some programs more in /bin; its path on the host."""
-        archive = lab_module("cpio").Cpio()
-        for program in programs:
-            archive.file(f"bin/{Path(program).name}", Path(program).read_bytes(), 0o755)
-        extra = Path(self.scratch_file("extra.cpio"))
-        extra.write_bytes(archive.bytes())
-        there = self.host.put(extra)
-        whole = f"/tmp/guest-{os.getpid()}.cpio"
-        self.host.run(f"cat {self.host.initrd} {there} >{whole}", check=True)
+        whole = put_initrd(self.host, self.scratch_file("extra.cpio"), *programs)
         self.addCleanup(self.host.run, f"rm -f {whole}")
         return whole
