@@ -27,10 +27,10 @@ from .kvmhost import Guest, compile_program, kernel_trouble, kernel_warnings, la
     put_initrd
 
 SOURCES = Path(__file__).resolve().parents[1] / "loongarch64-kvm"
-# The kernel of the host says so much about a CPU that goes or comes, and not more.
 CGROUP = "/sys/fs/cgroup/stress"
 ROUNDS = 15
-MEMORY = "512M"
+# 0 is the host's.
+GIDS = 255
 LINE = re.compile(r"^stress: \d+ .*$", re.MULTILINE)
 # Of which one is the boot of the guest; a loaded machine is slow.
 PATIENCE = 600.0
@@ -39,9 +39,11 @@ PATIENCE = 600.0
 class Bench:
     """A host, the programs on it, and a folder for what the guests say."""
 
-    def __init__(self, host: Any, folder: Path) -> None:
+    def __init__(self, host: Any, folder: Path, wraps: int = 100) -> None:
+        """wraps is how often the pass for GIDs takes each CPU through all of them."""
         self.host = host
         self.folder = folder
+        self.wraps = wraps
         self.cpus = int(host.run("nproc", check=True).stdout)
         self._guests = 0
         self._sockets = 0
@@ -69,9 +71,9 @@ class Bench:
         if bad:
             raise AssertionError("the host's kernel warns: " + bad[0])
 
-    def result_here(self, seed: int, workers: int) -> str:
+    def result_here(self, seed: int, workers: int, rounds: int = ROUNDS) -> str:
         """The line of the stress program in the host itself."""
-        done = self.host.run([self.stress, str(seed), str(workers), str(ROUNDS)],
+        done = self.host.run([self.stress, str(seed), str(workers), str(rounds)],
                              timeout=PATIENCE, merge=True)
         if done.returncode:
             raise AssertionError(f"in the host: {done.stdout.strip()[-300:]}")
@@ -79,12 +81,12 @@ class Bench:
         return line
 
     def guest(self, stack: contextlib.ExitStack, seed: int, workers: int,
-              **options: Any) -> Guest:
+              rounds: int = ROUNDS, memory: str = "512M", **options: Any) -> Guest:
         """Start a guest that runs the program and powers off."""
         self._guests += 1
-        guest = Guest(self.host, self.folder / f"guest-{self._guests}.log", memory=MEMORY,
+        guest = Guest(self.host, self.folder / f"guest-{self._guests}.log", memory=memory,
                       initrd=self._initrd, append="loglevel=5", stay=False,
-                      run=f"dmesg -c >/dev/null; stress {seed} {workers} {ROUNDS}; dmesg -r",
+                      run=f"dmesg -c >/dev/null; stress {seed} {workers} {rounds}; dmesg -r",
                       **options)
         stack.callback(guest.close)
         return guest
@@ -148,7 +150,7 @@ def three_pass(bench: Bench, seed: int) -> str:
     wants = [bench.result_here(each, 4) for each in seeds]
     with contextlib.ExitStack() as stack:
         run_guests([(bench.guest(stack, each, 4, smp=2), want)
-                           for each, want in zip(seeds, wants)])
+                    for each, want in zip(seeds, wants)])
     return "3 guests"
 
 
@@ -245,16 +247,18 @@ def _migrate(source: Guest, target: Guest, uri: str) -> bool:
 
 def migrate_pass(bench: Bench, seed: int) -> str:
     """A guest goes from QEMU to QEMU while it runs, dirty log and all."""
-    want = bench.result_here(seed, 6)
+    workers, rounds = 4, 4 * ROUNDS
+    want = bench.result_here(seed, workers, rounds)
+    # Little memory: most of the time goes into looking for pages of zeros.
+    options = {"rounds": rounds, "memory": "192M", "smp": 2, "monitor": True}
     text = ""
     count = 0
     deadline = time.monotonic() + PATIENCE
     with contextlib.ExitStack() as stack:
-        guest = bench.guest(stack, seed, 6, smp=2, monitor=True)
+        guest = bench.guest(stack, seed, workers, **options)
         while guest.process.poll() is None and time.monotonic() < deadline:
             uri = f"unix:{bench.socket_path()}"
-            target = bench.guest(stack, seed, 6, smp=2, monitor=True,
-                                 options=("-incoming", uri))
+            target = bench.guest(stack, seed, workers, options=("-incoming", uri), **options)
             if not _migrate(guest, target, uri):
                 target.close()
                 break
@@ -272,8 +276,7 @@ def migrate_pass(bench: Bench, seed: int) -> str:
 
 def gids_pass(bench: Bench, seed: int) -> str:
     """Guests so small that hardly anything but the change of their GIDs is left."""
-    wraps = 100
-    done = bench.host.run([bench.gids, str(seed), str(bench.cpus), str(wraps * 255)],
+    done = bench.host.run([bench.gids, str(seed), str(bench.cpus), str(bench.wraps * GIDS)],
                           timeout=PATIENCE, merge=True)
     if done.returncode:
         raise AssertionError(done.stdout.strip()[-300:])
