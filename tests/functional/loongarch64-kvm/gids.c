@@ -6,12 +6,12 @@
  *   gids SEED PROCESSES CHANGES
  *
  * PROCESSES processes, each on a CPU of its own, have two small guests, which
- * they run in turn.  Each of CHANGES times one page of a guest's memory is replaced
- * by another one (now and then its whole slot), for which KVM flushes by taking
- * the next GID, or the guest goes to another CPU, where it gets one too.  The
- * guest then adds up its memory and leaves the running sums in it.  An entry of
- * an old GID that is still used, after a wrap for instance by the other guest,
- * shows in the sum, or as a sum that was left in the wrong page.
+ * they run in turn.  Each of CHANGES times one page of a guest's memory is
+ * replaced by another one (now and then its whole slot), for which KVM flushes
+ * by taking the next GID, or the guest goes to another CPU, where it gets one
+ * too.  The guest then adds up its memory and leaves the running sums in it.
+ * An entry of an old GID that is still used, after a wrap for instance by the
+ * other guest, shows in the sum, or as a sum that was left in the wrong page.
  *
  * One of the two guests runs in direct address mode, the other one with paging
  * and a refill handler of its own, so that entries of both stages are at stake.
@@ -54,9 +54,6 @@
  * The guest's program.  a0: its memory, a1: number of pages, a2: where no
  * memory is, a3: whether to switch paging on.
  */
-extern const char guest_start[], guest_end[];
-extern const char handler_start[], handler_end[];
-
 asm(".pushsection .rodata\n"
     ".balign 8\n"
     "guest_start:\n"
@@ -103,6 +100,12 @@ asm(".pushsection .rodata\n"
     "ertn\n"
     "handler_end:\n"
     ".popsection\n");
+
+#define ADDRESS_OF(LABEL) ({                                            \
+    const char *address;                                                \
+    asm("la.local %0, " LABEL : "=r"(address));                         \
+    address;                                                            \
+})
 
 typedef struct Machine {
     int vm;
@@ -194,6 +197,11 @@ static void make_vcpu(Machine *m, bool paging)
     }
 }
 
+static void copy(uint8_t *to, const char *start, const char *end)
+{
+    memcpy(to, start, end - start);
+}
+
 static void make_machine(Machine *m, bool paging, uint64_t *state)
 {
     uint8_t *code = map_at(NULL, CODE_SIZE, 0);
@@ -202,8 +210,9 @@ static void make_machine(Machine *m, bool paging, uint64_t *state)
     if (m->vm < 0) {
         fail("KVM_CREATE_VM");
     }
-    memcpy(code, guest_start, guest_end - guest_start);
-    memcpy(code + HANDLER_OFFSET, handler_start, handler_end - handler_start);
+    copy(code, ADDRESS_OF("guest_start"), ADDRESS_OF("guest_end"));
+    copy(code + HANDLER_OFFSET, ADDRESS_OF("handler_start"),
+         ADDRESS_OF("handler_end"));
     __builtin___clear_cache((char *)code, (char *)code + CODE_SIZE);
     set_slot(m, 0, CODE_GPA, code, CODE_SIZE);
     for (m->current = 1; m->current >= 0; m->current--) {
@@ -310,8 +319,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "Usage: gids SEED PROCESSES CHANGES\n");
         return 2;
     }
-    seed = strtoull(argv[1], NULL, 0);
-    changes = strtoul(argv[3], NULL, 0);
+    seed = atoll(argv[1]);
+    changes = atoll(argv[3]);
     cpus = sysconf(_SC_NPROCESSORS_ONLN);
     kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
     if (kvm < 0) {

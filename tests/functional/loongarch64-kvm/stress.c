@@ -144,7 +144,7 @@ static void await(pid_t pid)
         }
     }
     if (status) {
-        fail("a child ended with status %#x", status);
+        fail("a child ended with status 0x%x", status);
     }
 }
 
@@ -266,7 +266,7 @@ static void check_registers(uint64_t seed, long yields, long spins)
         fail("an fcc register has changed");
     }
     if (in.fcsr != out.fcsr) {
-        fail("fcsr0 was %#x and is %#x", in.fcsr, out.fcsr);
+        fail("fcsr0 was 0x%x and is 0x%x", in.fcsr, out.fcsr);
     }
 }
 
@@ -406,7 +406,7 @@ static uint64_t do_shared(uint64_t *state)
     }
     for (size_t i = 0; i < words; i++) {
         if (p[i] != mix(seed + i, 3)) {
-            fail("shared word %zu is %#" PRIx64, i, p[i]);
+            fail("shared word %zu is 0x%" PRIx64, i, p[i]);
         }
     }
     hash = hash_of(p, words);
@@ -518,6 +518,7 @@ static uint64_t do_protect(uint64_t *state)
         }
     }
     for (size_t i = 0; i < pages * words; i += 16) {
+        /* volatile: each store is to fault by itself */
         ((volatile uint64_t *)p)[i] = seed * i;
     }
     if (refusals != want) {
@@ -722,7 +723,7 @@ static uint64_t do_code(uint64_t *state)
 enum { READERS = 2 };
 
 typedef struct Shootdown {
-    volatile uint64_t *area;
+    volatile uint64_t *area;    /* read anew: the page changes under it */
     _Atomic uint64_t generation;
     _Atomic uint64_t seen[READERS];
     _Atomic uint64_t wrong;
@@ -828,16 +829,26 @@ static uint64_t work(uint64_t seed, int rounds)
     return hash;
 }
 
+static uint64_t number(const char *text)
+{
+    uint64_t value = 0;
+
+    if (sscanf(text, "%" SCNu64, &value) != 1) {
+        fail("%s is not a number", text);
+    }
+    return value;
+}
+
 int main(int argc, char **argv)
 {
     uint64_t seed, *results, hash;
     int workers, rounds;
     pid_t pids[WORKERS_MAX];
 
-    page = sysconf(_SC_PAGESIZE);
+    page = getauxval(AT_PAGESZ);
     if (argc == 4 && !strcmp(argv[1], "leaf")) {
         operation = "exec";
-        send_word(atoi(argv[3]), leaf(strtoull(argv[2], NULL, 0)));
+        send_word(atoi(argv[3]), leaf(number(argv[2])));
         return 0;
     }
     workers = argc == 4 ? atoi(argv[2]) : 0;
@@ -846,7 +857,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "Usage: stress SEED WORKERS ROUNDS\n");
         return 2;
     }
-    seed = strtoull(argv[1], NULL, 0);
+    seed = number(argv[1]);
     results = map_at(NULL, WORKERS_MAX * WORD, PROT_READ | PROT_WRITE,
                      MAP_SHARED);
     for (worker = 0; worker < workers; worker++) {

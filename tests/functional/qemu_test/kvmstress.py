@@ -224,6 +224,30 @@ def reclaim_pass(bench: Bench, seed: int) -> str:
     return f"{swapped} pages came back from swap so far"
 
 
+def merge_pass(bench: Bench, seed: int) -> str:
+    """The host moves the guest's pages, merges those that are the same, makes huge ones."""
+    want = bench.result_here(seed, 8)
+    run = bench.host.run
+    run("cd /sys/kernel/mm && echo 5000 >ksm/pages_to_scan && echo 10 >ksm/sleep_millisecs && "
+        "echo 1 >ksm/run && echo 10 >transparent_hugepage/khugepaged/scan_sleep_millisecs",
+        check=True)
+    most = 0
+
+    def move() -> None:
+        nonlocal most
+        merged = run("echo 1 >/proc/sys/vm/compact_memory; cat /sys/kernel/mm/ksm/pages_sharing",
+                     check=True, timeout=PATIENCE)
+        most = max(most, int(merged.stdout))
+
+    with contextlib.ExitStack() as stack:
+        # Two of the same, so that there is something to merge.
+        guests = [bench.guest(stack, seed, 8, smp=2, memory="256M") for _ in range(2)]
+        count = run_guests([(guest, want) for guest in guests], move, pause=0.2)
+    run("echo 0 >/sys/kernel/mm/ksm/run", check=True)
+    # How many depends on how far its scanner comes meanwhile.
+    return f"up to {most} pages shared, compacted {count} times"
+
+
 def _migrate(source: Guest, target: Guest, uri: str) -> bool:
     """Move a guest; false if it has powered off meanwhile."""
     gone = lab_module("qmp").QmpGone
@@ -289,6 +313,7 @@ PASSES: dict[str, tuple[Callable[[Bench, int], str], str]] = {
     "smp": (smp_pass, ""),
     "migrate": (migrate_pass, ""),
     "reclaim": (reclaim_pass, ""),
+    "merge": (merge_pass, ""),
     "three": (three_pass, ""),
     "gids": (gids_pass, ""),
     "hotplug": (hotplug_pass, ""),
