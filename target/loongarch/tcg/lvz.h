@@ -161,7 +161,6 @@ void loongarch_lvz_timer_write_tcfg(CPULoongArchState *env, uint64_t val);
 void loongarch_lvz_timer_ack(CPULoongArchState *env);
 
 /**
-/**
  * loongarch_lvz_timer_load() - go on counting after the state was loaded
  * @env: the CPU; both banks and the deadline are in place
  */
