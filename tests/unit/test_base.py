@@ -30,7 +30,8 @@ class Base(unittest.TestCase):
         self.cache = self.top / "cache/loongarch-kvm-debug"
         for folder in ("scripts", "bin"):
             (self.top / folder).mkdir()
-        shutil.copy2(TOP / "scripts/base-qemu", self.top / "scripts")
+        for name in ("base-qemu", "archive.bash"):
+            shutil.copy2(TOP / "scripts" / name, self.top / "scripts")
         for name, text in (("apt-get", APT_GET), ("apt-cache", APT_CACHE)):
             (self.top / "bin" / name).write_text(text)
             (self.top / "bin" / name).chmod(0o755)
