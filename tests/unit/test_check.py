@@ -85,8 +85,8 @@ class Files(unittest.TestCase):
         if not shutil.which("shellcheck"):
             self.skipTest("the package shellcheck is not installed")
         files = [f for f in self.sources(b"bash", b"/sh")]
-        done = subprocess.run(["shellcheck", *files], text=True, check=False,
-                              capture_output=True)
+        done = subprocess.run(["shellcheck", "--external-sources", *files], cwd=TOP,
+                              text=True, check=False, capture_output=True)
         self.assertEqual(done.stdout, "")
 
     def test_python_has_type_hints(self) -> None:
