@@ -9,9 +9,11 @@
  * they run in turn.  Each of CHANGES times one page of a guest's memory is
  * replaced by another one (now and then its whole slot), for which KVM flushes
  * by taking the next GID, or the guest goes to another CPU, where it gets one
- * too.  The guest then adds up its memory and leaves the running sums in it.
- * An entry of an old GID that is still used, after a wrap for instance by the
- * other guest, shows in the sum, or as a sum that was left in the wrong page.
+ * too.  The guest then adds up a few of its pages and leaves the running sums
+ * in them.  An entry of an old GID that is still used, after a wrap for
+ * instance by the other guest, shows in the sum, or as a sum that is in no
+ * page.  The pages are taken from so many that the entries of one GID are not
+ * yet evicted by those of the others when that GID comes round.
  *
  * One of the two guests runs in direct address mode, the other one with paging
  * and a refill handler of its own, so that entries of both stages are at stake.
@@ -38,8 +40,14 @@
 #define HANDLER_OFFSET  PAGE
 #define CODE_SIZE       (2 * PAGE)
 #define DATA_GPA        0x400000ul
-#define PAGES           6
+/* A set of the STLB, of 256, for each pair of pages. */
+#define PAGES_LOG2      9
+#define PAGES           (1 << PAGES_LOG2)
 #define DATA_SIZE       (PAGES * PAGE)
+/* What the guest touches in one run, and how it chooses. */
+#define TOUCHED         4
+#define FACTOR          5
+#define ADDEND          0x7a5
 #define MMIO_GPA        0x10000000ul
 #define PROCESSES_MAX     64
 /* CPUCFG2: FP with both widths, version 1; constant timer, version 1. */
@@ -49,10 +57,12 @@
 #define A1 5
 #define A2 6
 #define A3 7
+#define A4 8
 
 /*
- * The guest's program.  a0: its memory, a1: number of pages, a2: where no
- * memory is, a3: whether to switch paging on.
+ * The guest's program.  a0: its memory, a1: number of pages to touch, a2: where
+ * no memory is, a3: whether to switch paging on, a4: state of the generator
+ * that chooses the pages.
  */
 asm(".pushsection .rodata\n"
     ".balign 8\n"
@@ -65,14 +75,17 @@ asm(".pushsection .rodata\n"
     "addi.d $t0, $zero, 0x10\n"
     "addi.d $t1, $zero, 0x18\n"
     "csrxchg $t0, $t1, 0\n"             /* CRMD: PG and not DA */
-    "1: lu12i.w $t0, 4\n"               /* PAGE */
-    "move $t1, $zero\n"
-    "move $t2, $a0\n"
+    "1: move $t1, $zero\n"
     "move $t3, $a1\n"
-    "2: ld.d $t4, $t2, 0\n"
+    "2: alsl.d $a4, $a4, $a4, 2\n"      /* FACTOR */
+    "addi.d $a4, $a4, 0x7a5\n"         /* ADDEND */
+    "srli.d $t0, $a4, 20\n"
+    "bstrpick.d $t0, $t0, 8, 0\n"      /* PAGES_LOG2 */
+    "slli.d $t0, $t0, 14\n"
+    "add.d $t2, $t0, $a0\n"
+    "ld.d $t4, $t2, 0\n"
     "add.d $t1, $t1, $t4\n"
     "st.d $t1, $t2, 8\n"
-    "add.d $t2, $t2, $t0\n"
     "addi.d $t3, $t3, -1\n"
     "bnez $t3, 2b\n"
     "st.d $t1, $a2, 0\n"                /* KVM_EXIT_MMIO with the sum */
@@ -113,6 +126,8 @@ typedef struct Machine {
     struct kvm_run *run;
     uint8_t *memory[2];         /* one is the guest's, the other one spare */
     int current;
+    uint64_t state;             /* of the guest's generator */
+    int touched[TOUCHED];       /* what the guest touched last */
 } Machine;
 
 static int kvm, cpus, process;
@@ -189,9 +204,10 @@ static void make_vcpu(Machine *m, bool paging)
         fail("setting up a vCPU");
     }
     regs.gpr[A0] = DATA_GPA;
-    regs.gpr[A1] = PAGES;
+    regs.gpr[A1] = TOUCHED;
     regs.gpr[A2] = MMIO_GPA;
     regs.gpr[A3] = paging;
+    regs.gpr[A4] = m->state;
     if (ioctl(m->vcpu, KVM_SET_REGS, &regs) < 0) {
         fail("KVM_SET_REGS");
     }
@@ -220,6 +236,8 @@ static void make_machine(Machine *m, bool paging, uint64_t *state)
         fill(m, state);
     }
     m->current = 0;
+    m->state = next(state);
+    memset(m->touched, 0, sizeof(m->touched));
     set_slot(m, 1, DATA_GPA, m->memory[0], DATA_SIZE);
     make_vcpu(m, paging);
 }
@@ -231,10 +249,15 @@ static void wrong(const char *what, long value)
     exit(1);
 }
 
+static int extract_page(uint64_t state)
+{
+    return state >> 20 & (PAGES - 1);
+}
+
 /* Sums of what the guest has, against what it says and has left. */
 static void run_and_check(Machine *m)
 {
-    uint64_t sum = 0, said;
+    uint64_t sum = 0, said, sums[TOUCHED];
 
     if (ioctl(m->vcpu, KVM_RUN, 0) < 0) {
         fail("KVM_RUN");
@@ -244,10 +267,20 @@ static void run_and_check(Machine *m)
         wrong("the guest left with reason", m->run->exit_reason);
     }
     memcpy(&said, m->run->mmio.data, sizeof(said));
-    for (int i = 0; i < PAGES; i++) {
-        sum += *word(m, i, 0);
-        if (*word(m, i, 1) != sum) {
-            wrong("what the guest wrote is not in page", i);
+    for (int i = 0; i < TOUCHED; i++) {
+        m->state = m->state * FACTOR + ADDEND;
+        m->touched[i] = extract_page(m->state);
+        sum += *word(m, m->touched[i], 0);
+        sums[i] = sum;
+    }
+    for (int i = 0; i < TOUCHED; i++) {
+        bool again = false;
+
+        for (int j = i + 1; j < TOUCHED; j++) {
+            again |= m->touched[j] == m->touched[i];
+        }
+        if (!again && *word(m, m->touched[i], 1) != sums[i]) {
+            wrong("what the guest wrote is not in page", m->touched[i]);
         }
     }
     if (said != sum) {
@@ -269,7 +302,8 @@ static void pin(int cpu)
 static void change_something(Machine *m, uint64_t *state)
 {
     uint64_t choice = next(state);
-    int page = choice % PAGES;
+    /* One that KVM has mapped, so that it has to flush */
+    int page = m->touched[choice % TOUCHED];
     void *where = m->memory[m->current] + page * PAGE;
 
     switch (choice >> 32 & 0x1ff) {
