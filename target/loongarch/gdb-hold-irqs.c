@@ -11,9 +11,10 @@
  *
  * Only such a step is meant: a breakpoint is set where the instruction goes
  * next.  A vCPU that is to run alone for longer (scheduler-locking) keeps its
- * interrupts, and so do instructions that read or write CRMD or go on in
- * another context.  Instructions of an ll/sc sequence are not recognized as
- * stepped.
+ * interrupts.  Instructions of an ll/sc sequence are not recognized as stepped.
+ *
+ * What the instruction itself sees or changes of the bit is put right after it:
+ * accesses to CRMD, ertn, and the exceptions of syscall and break.
  */
 
 #include "qemu/osdep.h"
@@ -43,7 +44,7 @@ static bool has_breakpoint(CPUState *cs, uint64_t addr)
     return false;
 }
 
-static bool is_stepped(CPUState *cs)
+static bool is_stepped(CPUState *cs, uint32_t *word)
 {
     CPULoongArchState *env = cpu_env(cs);
     uint64_t next[2];
@@ -54,9 +55,7 @@ static bool is_stepped(CPUState *cs)
         return false;
     }
     insn = le32_to_cpu(insn);
-    if (loongarch_insn_accesses_csr(insn, LOONGARCH_CSR_CRMD)) {
-        return false;
-    }
+    *word = insn;
     n = loongarch_insn_successors(insn, env->pc, env->gpr, next);
     for (i = 0; i < n; i++) {
         if (has_breakpoint(cs, next[i])) {
@@ -64,6 +63,77 @@ static bool is_stepped(CPUState *cs)
         }
     }
     return false;
+}
+
+/* Set the interrupt enable that an ertn takes over. */
+static void set_previous_ie(CPULoongArchState *env, bool ie)
+{
+    if (FIELD_EX64(env->CSR_TLBRERA, CSR_TLBRERA, ISTLBR)) {
+        env->CSR_TLBRPRMD = FIELD_DP64(env->CSR_TLBRPRMD, CSR_TLBRPRMD,
+                                       PIE, ie);
+    } else {
+        env->CSR_PRMD = FIELD_DP64(env->CSR_PRMD, CSR_PRMD, PIE, ie);
+    }
+}
+
+static bool previous_ie(CPULoongArchState *env)
+{
+    if (FIELD_EX64(env->CSR_TLBRERA, CSR_TLBRERA, ISTLBR)) {
+        return FIELD_EX64(env->CSR_TLBRPRMD, CSR_TLBRPRMD, PIE);
+    }
+    return FIELD_EX64(env->CSR_PRMD, CSR_PRMD, PIE);
+}
+
+void loongarch_gdb_hold_for(CPULoongArchState *env, uint32_t insn)
+{
+    if (loongarch_insn_is_idle(insn)) {
+        return;                 /* it waits for one */
+    }
+    if (loongarch_insn_is_ertn(insn)) {
+        if (!previous_ie(env)) {
+            return;
+        }
+        env->gdb_held_tlbr = FIELD_EX64(env->CSR_TLBRERA, CSR_TLBRERA, ISTLBR);
+        set_previous_ie(env, false);
+    } else {
+        if (!FIELD_EX64(env->CSR_CRMD, CSR_CRMD, IE)) {
+            return;
+        }
+        env->CSR_CRMD = FIELD_DP64(env->CSR_CRMD, CSR_CRMD, IE, 0);
+    }
+    env->gdb_holds_irqs = true;
+    env->gdb_held_pc = env->pc;
+    env->gdb_held_insn = insn;
+    env->gdb_held_mask = env->gpr[insn >> 5 & 31];
+}
+
+/* ertn has taken over our cleared bit, and left it where it was. */
+static void release_ertn(CPULoongArchState *env)
+{
+    if (env->pc != env->gdb_held_pc) {
+        env->CSR_CRMD = FIELD_DP64(env->CSR_CRMD, CSR_CRMD, IE, 1);
+    }
+    if (env->gdb_held_tlbr) {
+        env->CSR_TLBRPRMD = FIELD_DP64(env->CSR_TLBRPRMD, CSR_TLBRPRMD,
+                                       PIE, 1);
+    } else {
+        env->CSR_PRMD = FIELD_DP64(env->CSR_PRMD, CSR_PRMD, PIE, 1);
+    }
+}
+
+/* csrrd, csrwr or csrxchg of CRMD has been executed: it saw IE clear. */
+static void release_crmd_access(CPULoongArchState *env)
+{
+    unsigned int rd = env->gdb_held_insn & 31;
+    unsigned int rj = env->gdb_held_insn >> 5 & 31;
+    bool written = rj == 1 || (rj > 1 && env->gdb_held_mask & R_CSR_CRMD_IE_MASK);
+
+    if (rd) {
+        env->gpr[rd] |= R_CSR_CRMD_IE_MASK;
+    }
+    if (!written) {
+        env->CSR_CRMD = FIELD_DP64(env->CSR_CRMD, CSR_CRMD, IE, 1);
+    }
 }
 
 /*
@@ -74,7 +144,21 @@ static bool is_stepped(CPUState *cs)
 static void release(CPULoongArchState *env)
 {
     uint64_t held = env->gdb_held_pc;
+    uint32_t insn = env->gdb_held_insn;
 
+    if (loongarch_insn_is_ertn(insn)) {
+        release_ertn(env);
+        return;
+    }
+    if (loongarch_insn_accesses_csr(insn, LOONGARCH_CSR_CRMD) &&
+        env->pc == held + 4) {
+        release_crmd_access(env);
+        return;
+    }
+    if (loongarch_insn_is_trap(insn) && env->pc != held) {
+        env->CSR_PRMD = FIELD_DP64(env->CSR_PRMD, CSR_PRMD, PIE, 1);
+        return;
+    }
     if (!runstate_check(RUN_STATE_DEBUG) && env->pc != held &&
         !FIELD_EX64(env->CSR_CRMD, CSR_CRMD, IE)) {
         if (FIELD_EX64(env->CSR_TLBRERA, CSR_TLBRERA, ISTLBR) &&
@@ -94,6 +178,7 @@ static void release(CPULoongArchState *env)
 void loongarch_cpu_gdb_hold_interrupts(CPUState *cs, bool hold)
 {
     CPULoongArchState *env = cpu_env(cs);
+    uint32_t insn;
 
     if (!hold) {
         if (env->gdb_holds_irqs) {
@@ -105,9 +190,7 @@ void loongarch_cpu_gdb_hold_interrupts(CPUState *cs, bool hold)
     }
 
     cpu_synchronize_state(cs);
-    if (FIELD_EX64(env->CSR_CRMD, CSR_CRMD, IE) && is_stepped(cs)) {
-        env->gdb_holds_irqs = true;
-        env->gdb_held_pc = env->pc;
-        env->CSR_CRMD = FIELD_DP64(env->CSR_CRMD, CSR_CRMD, IE, 0);
+    if (is_stepped(cs, &insn)) {
+        loongarch_gdb_hold_for(env, insn);
     }
 }

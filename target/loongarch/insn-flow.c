@@ -75,6 +75,88 @@ int loongarch_insn_successors(uint32_t insn, uint64_t pc, const uint64_t *gpr,
     return 1;
 }
 
+static bool is_taken(uint32_t insn, const LoongArchFlow *flow)
+{
+    uint64_t rj = flow->gpr[field(insn, 5, 5)];
+    uint64_t rd = flow->gpr[field(insn, 0, 5)];
+    bool cond;
+
+    switch (insn >> 26) {
+    case OP_BEQZ:
+        return rj == 0;
+    case OP_BEQZ + 1:
+        return rj != 0;
+    case OP_BCZ:
+        /* bit 8 tells bcnez from bceqz */
+        cond = flow->fcc >> field(insn, 5, 3) & 1;
+        return cond == field(insn, 8, 1);
+    case OP_BEQ:
+        return rj == rd;
+    case OP_BEQ + 1:
+        return rj != rd;
+    case OP_BEQ + 2:
+        return (int64_t)rj < (int64_t)rd;
+    case OP_BEQ + 3:
+        return (int64_t)rj >= (int64_t)rd;
+    case OP_BEQ + 4:
+        return rj < rd;
+    default:
+        return rj >= rd;
+    }
+}
+
+uint64_t loongarch_insn_next(uint32_t insn, uint64_t pc,
+                             const LoongArchFlow *flow)
+{
+    uint64_t next[2];
+    int n = loongarch_insn_successors(insn, pc, flow->gpr, next);
+
+    if (n == 2) {
+        return next[is_taken(insn, flow)];
+    }
+    if (n == 1) {
+        return next[0];
+    }
+    if (insn == INSN_ERTN) {
+        return flow->ertn;
+    }
+    switch (insn >> 15) {
+    case 0x0054:
+        return flow->brk;
+    case 0x0056:
+        return flow->syscall;
+    default:
+        return pc + 4;
+    }
+}
+
+bool loongarch_insn_is_ll(uint32_t insn)
+{
+    return insn >> 24 == 0x20 || insn >> 24 == 0x22 ||
+           insn >> 10 == 0xe15e0 || insn >> 10 == 0xe15e2;
+}
+
+bool loongarch_insn_is_sc(uint32_t insn)
+{
+    return insn >> 24 == 0x21 || insn >> 24 == 0x23 || insn >> 15 == 0x70ae ||
+           insn >> 10 == 0xe15e1 || insn >> 10 == 0xe15e3;
+}
+
+bool loongarch_insn_is_ertn(uint32_t insn)
+{
+    return insn == INSN_ERTN;
+}
+
+bool loongarch_insn_is_idle(uint32_t insn)
+{
+    return insn >> 15 == 0x0c91;
+}
+
+bool loongarch_insn_is_trap(uint32_t insn)
+{
+    return insn >> 15 == 0x0054 || insn >> 15 == 0x0056;
+}
+
 bool loongarch_insn_accesses_csr(uint32_t insn, unsigned int csr)
 {
     return insn >> 24 == OP_CSR && field(insn, 10, 14) == csr;

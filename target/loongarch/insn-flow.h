@@ -30,6 +30,42 @@ int loongarch_insn_successors(uint32_t insn, uint64_t pc, const uint64_t *gpr,
                               uint64_t next[2]);
 
 /**
+ * struct LoongArchFlow - what decides where an instruction goes
+ * @gpr: the 32 general registers
+ * @fcc: the 8 condition flags, one a bit
+ * @ertn: where ertn returns to
+ * @syscall: entry of the exception of syscall
+ * @brk: the same of break
+ */
+typedef struct LoongArchFlow {
+    const uint64_t *gpr;
+    uint8_t fcc;
+    uint64_t ertn;
+    uint64_t syscall;
+    uint64_t brk;
+} LoongArchFlow;
+
+/**
+ * loongarch_insn_next() - the address that follows an instruction
+ * @insn: instruction word
+ * @pc: its address
+ * @flow: registers
+ *
+ * Interrupts and faults apart.  hvcl, dbcl and idle are taken to come back.
+ * Source: LoongArch Reference Manual, volume 1, 2.2.5, 3.2.4 and 4.2.
+ */
+uint64_t loongarch_insn_next(uint32_t insn, uint64_t pc,
+                             const LoongArchFlow *flow);
+
+/* Which they are: ll.w, ll.d, llacq.w, llacq.d; sc.w, sc.d, sc.q, screl. */
+bool loongarch_insn_is_ll(uint32_t insn);
+bool loongarch_insn_is_sc(uint32_t insn);
+bool loongarch_insn_is_ertn(uint32_t insn);
+bool loongarch_insn_is_idle(uint32_t insn);
+/* syscall or break */
+bool loongarch_insn_is_trap(uint32_t insn);
+
+/**
  * loongarch_insn_accesses_csr() - is it csrrd, csrwr or csrxchg of this CSR?
  * @insn: instruction word
  * @csr: number of the CSR, 0 to 0x3fff

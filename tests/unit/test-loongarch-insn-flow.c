@@ -84,6 +84,95 @@ static void test_flow(gconstpointer data)
     }
 }
 
+/* One register pair, and whether beq, bne, blt, bge, bltu, bgeu branch. */
+static const struct {
+    uint64_t a0, a1;
+    const char *taken;
+} pairs[] = {
+    { 5, 5, "beq bge bgeu" },
+    { 4, 5, "bne blt bltu" },
+    { 5, 4, "bne bge bgeu" },
+    { -1, 1, "bne blt bgeu" },
+    { 1, -1, "bne bge bltu" },
+};
+
+/* The words of the table above compare a0, the first operand, with a1. */
+static void test_compare(void)
+{
+    for (size_t p = 0; p < G_N_ELEMENTS(pairs); p++) {
+        uint64_t gpr[32] = { [4] = pairs[p].a0, [5] = pairs[p].a1 };
+        LoongArchFlow flow = { .gpr = gpr };
+        g_auto(GStrv) taken = g_strsplit(pairs[p].taken, " ", -1);
+
+        for (size_t i = 0; i < G_N_ELEMENTS(flows); i++) {
+            uint64_t at = AT + flows[i].offset;
+            unsigned int op = flows[i].insn >> 26;
+
+            if (op < 0x16 || op > 0x1b) {
+                continue;
+            }
+            g_assert_cmphex(loongarch_insn_next(flows[i].insn, at, &flow), ==,
+                            flows[i].next[g_strv_contains(
+                                (const char **)taken, flows[i].name)]);
+        }
+    }
+}
+
+/* Those that test one register or flag: beqz t0, bnez t0, bceqz, bcnez. */
+static void test_condition(void)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(flows); i++) {
+        uint64_t gpr[32] = { 0 }, at = AT + flows[i].offset;
+        LoongArchFlow flow = { .gpr = gpr };
+        unsigned int op = flows[i].insn >> 26;
+        bool on_zero = g_str_has_suffix(flows[i].name, "eqz");
+
+        if (op < 0x10 || op > 0x12) {
+            continue;
+        }
+        g_assert_cmphex(loongarch_insn_next(flows[i].insn, at, &flow), ==,
+                        flows[i].next[on_zero]);
+        for (int r = 1; r < 32; r++) {
+            gpr[r] = 1ull << 40;
+        }
+        flow.fcc = 0xff;
+        g_assert_cmphex(loongarch_insn_next(flows[i].insn, at, &flow), ==,
+                        flows[i].next[!on_zero]);
+    }
+}
+
+/* Into another context, and back from a hypercall. */
+static void test_context(void)
+{
+    uint64_t gpr[32] = { 0 };
+    LoongArchFlow flow = { .gpr = gpr, .ertn = 0x1000, .syscall = 0x2000,
+                           .brk = 0x3000 };
+
+    g_assert_cmphex(loongarch_insn_next(0x06483800, AT, &flow), ==, 0x1000);
+    g_assert_cmphex(loongarch_insn_next(0x002b0000, AT, &flow), ==, 0x2000);
+    g_assert_cmphex(loongarch_insn_next(0x002b7fff, AT, &flow), ==, 0x2000);
+    g_assert_cmphex(loongarch_insn_next(0x002a0005, AT, &flow), ==, 0x3000);
+    g_assert_cmphex(loongarch_insn_next(0x002b8101, AT, &flow), ==, AT + 4);
+    g_assert_cmphex(loongarch_insn_next(0x06488000, AT, &flow), ==, AT + 4);
+}
+
+static void test_atomic(void)
+{
+    static const uint32_t ll[] = { 0x200000a4, 0x220000a4, 0x385780a4,
+                                   0x385788a4 };
+    static const uint32_t sc[] = { 0x210000a4, 0x230000a4, 0x385784a4,
+                                   0x38578ca4, 0x385714c4 };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(ll); i++) {
+        g_assert_true(loongarch_insn_is_ll(ll[i]));
+        g_assert_false(loongarch_insn_is_sc(ll[i]));
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(sc); i++) {
+        g_assert_true(loongarch_insn_is_sc(sc[i]));
+        g_assert_false(loongarch_insn_is_ll(sc[i]));
+    }
+}
+
 static void test_access(gconstpointer data)
 {
     size_t i = GPOINTER_TO_SIZE(data);
@@ -120,5 +209,9 @@ int main(int argc, char **argv)
         g_test_add_data_func(path, GSIZE_TO_POINTER(i), test_access);
     }
     g_test_add_func("/insn-flow/csr/none", test_no_access);
+    g_test_add_func("/insn-flow/taken/compare", test_compare);
+    g_test_add_func("/insn-flow/taken/condition", test_condition);
+    g_test_add_func("/insn-flow/context", test_context);
+    g_test_add_func("/insn-flow/atomic", test_atomic);
     return g_test_run();
 }
