@@ -221,6 +221,11 @@ class Guest:
         event: dict[str, Any] = self._qmp.wait_event(wanted, time.monotonic() + timeout)
         return event
 
+    def wait_running(self) -> None:
+        """Wait until the VM runs, which a client has asked for."""
+        while not self.qmp("query-status")["running"]:
+            pass
+
     def memory_hash(self, first: int, size: int) -> str:
         """The SHA-256 of guest physical memory."""
         name = f"/tmp/memory-{os.getpid()}"
@@ -297,6 +302,9 @@ class KvmHostTest(QemuBaseTest):
             raise SkipTest("/dev/kvm cannot be opened here")
         cls.host = lab.open_host(smp=cls.host_smp, **cls.host_options)
         cls.addClassCleanup(cls.host.close)
+        # Another QEMU for the guests, as the unpatched base: what fails there?
+        if other := os.environ.get("QEMU_TEST_KVM_QEMU"):
+            cls.host.qemu = cls.host.put(other)
         cls._symbols = None
         cls._log_before = len(cls.host_log())
 

@@ -1,0 +1,272 @@
+#!/usr/bin/env python3
+#
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Breakpoints and steps in a guest under LoongArch KVM, packet by packet.
+
+What a client is told must be so, and the guest must not come to harm, whatever
+the client does or leaves undone.  Sessions with a real gdb are in
+test_loongarch64_kvm_gdb.py.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from qemu_test.kvmhost import Guest, KvmHostTest, kernel_trouble
+
+PHYSICAL = (1 << 48) - 1
+DMW_UNCACHED = 0x8000 << 48
+TRAP = bytes.fromhex("01812b00")        # hvcl 0x101
+UART = 0x1fe001e0
+A0 = 4
+# A loop at a free place, for a vCPU that is sent there: addi.d a1, a1, 1; its
+# own hvcl 0x101; b -8.
+LOOP = bytes.fromhex("a504c002" "01812b00" "fffbff53")
+
+
+class Client:
+    """One connection to the stub."""
+
+    def __init__(self, guest: Guest) -> None:
+        address, port = guest.stub.split(":")
+        self.socket = socket.create_connection((address, int(port)), timeout=60)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.data = b""
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.close()
+
+    def send(self, packet: str) -> None:
+        self.socket.sendall(f"${packet}#{sum(packet.encode()) & 0xff:02x}".encode())
+
+    def receive(self) -> str:
+        """The next packet."""
+        while (end := self.data.find(b"#")) < 0 or len(self.data) < end + 3:
+            more = self.socket.recv(65536)
+            if not more:
+                raise EOFError("the stub has closed the connection")
+            self.data += more
+        packet, self.data = self.data[:end], self.data[end + 3:]
+        self.socket.sendall(b"+")
+        return packet[packet.index(b"$") + 1:].decode()
+
+    def ask(self, packet: str) -> str:
+        """A packet and its answer."""
+        self.send(packet)
+        return self.receive()
+
+    def register(self, number: int) -> int:
+        return int.from_bytes(bytes.fromhex(self.ask(f"p{number:x}")), "little")
+
+    def set_register(self, number: int, value: int) -> None:
+        assert self.ask(f"P{number:x}={value.to_bytes(8, 'little').hex()}") == "OK"
+
+    @property
+    def pc(self) -> int:
+        return self.register(0x21)
+
+    def read(self, address: int, size: int = 4) -> bytes:
+        return bytes.fromhex(self.ask(f"m{address:x},{size:x}"))
+
+    def interrupt(self) -> str:
+        """Ctrl-C."""
+        self.socket.sendall(b"\x03")
+        return self.receive()
+
+
+class KvmDebug(KvmHostTest):
+    """The main job."""
+
+    host_smp = 2
+
+    def address(self, name: str) -> int:
+        """Of a function of the kernel, which is the same in host and guest."""
+        line = self.host.run(f"grep ' {name}$' /proc/kallsyms", check=True).stdout
+        return int(line.split()[0], 16)
+
+    def ready(self, **options: Any) -> Guest:
+        guest = self.guest(stub=True, **options)
+        guest.wait_ready()
+        guest.console.command("true")
+        return guest
+
+    def unharmed(self, guest: Guest) -> None:
+        self.assertEqual(guest.console.command("echo $((6 * 7))"), "42")
+        self.assertEqual(kernel_trouble(guest.console.text), [])
+
+    def test_packets(self) -> None:
+        """What Z and z answer, and what memory shows meanwhile (D5, D15-D17, D25)."""
+        guest = self.ready()
+        at = self.address("vfs_read")
+        with Client(guest) as client:
+            word = client.read(at)
+            self.assertEqual(client.ask(f"Z0,{at:x},4"), "OK")
+            self.assertEqual(client.read(at), word, "memory shows the planted word")
+            self.assertEqual(client.ask(f"Z0,{at:x},4"), "OK")
+            self.assertEqual(client.ask(f"z0,{at:x},4"), "OK")
+            self.assertEqual(client.ask(f"z0,{at:x},4"), "OK")
+            self.assertRegex(client.ask(f"Z0,{at + 2:x},4"), "^E", "not the address of a word")
+            self.assertRegex(client.ask("Z0,9000f00000000000,4"), "^E", "no memory there")
+            uart = UART | 0x8000 << 48
+            self.assertRegex(client.ask(f"Z0,{uart:x},4"), "^E", "a device")
+            self.assertEqual(client.ask(f"Z2,{at:x},4"), "")
+
+            # Written over by the client, it can be removed and set again.
+            self.assertEqual(client.ask(f"Z0,{at:x},4"), "OK")
+            self.assertEqual(client.ask(f"M{at:x},4:{word.hex()}"), "OK")
+            self.assertEqual(client.ask(f"z0,{at:x},4"), "OK")
+            self.assertEqual(client.ask(f"Z0,{at:x},4"), "OK")
+            guest.console.type("echo go")
+            self.assertRegex(client.ask("vCont;c"), "^T05")
+            self.assertEqual(client.pc, at)
+            self.assertEqual(client.ask(f"z0,{at:x},4"), "OK")
+            self.assertEqual(client.ask("D"), "OK")
+        self.unharmed(guest)
+
+    def test_client_dies(self) -> None:
+        """Killed while the guest runs: its breakpoints end with it (D18)."""
+        guest = self.ready()
+        at = self.address("vfs_read")
+        with Client(guest) as client:
+            self.assertEqual(client.ask(f"Z0,{at:x},4"), "OK")
+            self.assertEqual(client.ask(f"Z1,{at + 4:x},4"), "OK")
+            client.send("vCont;c")
+            guest.wait_running()
+        with Client(guest) as client:
+            self.assertNotEqual(client.read(at), TRAP)
+            self.assertEqual(client.ask("D"), "OK")
+        self.unharmed(guest)
+
+    def test_exit_of_the_guests_own(self) -> None:
+        """The guest's own hvcl 0x101 gives -1 and goes on (D1, D8)."""
+        guest = self.ready()
+        at = self.address("start_kernel")
+        with Client(guest) as client:
+            saved = client.read(at, len(LOOP))
+            registers = client.ask("g")
+            self.assertEqual(client.ask(f"M{at:x},{len(LOOP):x}:{LOOP.hex()}"), "OK")
+            client.set_register(0x21, at)
+            client.set_register(A0 + 1, 0)
+            # Something is set, so that vCPUs leave for the word.
+            other = self.address("kernel_halt")
+            self.assertEqual(client.ask(f"Z0,{other:x},4"), "OK")
+            self.assertEqual(client.ask(f"Z0,{at + 8:x},4"), "OK")
+            self.assertRegex(client.ask("vCont;c"), "^T05")
+            self.assertEqual(client.pc, at + 8)
+            self.assertEqual(client.register(A0), (1 << 64) - 1)
+            self.assertEqual(client.register(A0 + 1), 1)
+            # A step on it is the same.
+            self.assertEqual(client.ask(f"z0,{at + 8:x},4"), "OK")
+            self.assertEqual(client.ask(f"M{at:x},{len(LOOP):x}:{LOOP.hex()}"), "OK")
+            for expected in (at, at + 4, at + 8, at):
+                self.assertRegex(client.ask("vCont;s:1"), "^T05")
+                self.assertEqual(client.pc, expected)
+            self.assertEqual(client.register(A0 + 1), 2)
+            self.assertEqual(client.ask(f"M{at:x},{len(LOOP):x}:{saved.hex()}"), "OK")
+            self.assertEqual(client.ask(f"G{registers}"), "OK")
+            self.assertEqual(client.ask("D"), "OK")
+        self.unharmed(guest)
+
+    def test_another_address(self) -> None:
+        """A planted page run at another address runs its own instructions (D1)."""
+        guest = self.ready()
+        at = self.address("start_kernel")
+        alias = at & PHYSICAL | DMW_UNCACHED
+        code = bytes.fromhex("a504c002" "a504c002" "00000054")  # addi.d twice; bl 0
+        with Client(guest) as client:
+            saved = client.read(at, len(code))
+            registers = client.ask("g")
+            self.assertEqual(client.ask(f"M{at:x},{len(code):x}:{code.hex()}"), "OK")
+            client.set_register(A0 + 1, 0)
+            client.set_register(0x21, alias)
+            self.assertEqual(client.ask(f"Z0,{at:x},4"), "OK")
+            self.assertEqual(client.ask(f"Z0,{at + 4:x},4"), "OK")
+            self.assertEqual(client.ask(f"Z0,{alias + 8:x},4"), "OK")
+            self.assertRegex(client.ask("vCont;c"), "^T05")
+            self.assertEqual(client.pc, alias + 8)
+            self.assertEqual(client.register(A0 + 1), 2)
+            self.assertEqual(client.ask(f"M{at:x},{len(code):x}:{saved.hex()}"), "OK")
+            self.assertEqual(client.ask(f"G{registers}"), "OK")
+            self.assertEqual(client.ask("D"), "OK")
+        self.unharmed(guest)
+
+    def test_hardware_breakpoint(self) -> None:
+        """Z1 is hit like Z0."""
+        guest = self.ready()
+        at = self.address("vfs_read")
+        with Client(guest) as client:
+            self.assertEqual(client.ask(f"Z1,{at:x},4"), "OK")
+            guest.console.type("echo go")
+            self.assertRegex(client.ask("vCont;c"), "^T05")
+            self.assertEqual(client.pc, at)
+            self.assertEqual(client.ask(f"z1,{at:x},4"), "OK")
+            self.assertEqual(client.ask("D"), "OK")
+        self.unharmed(guest)
+
+    def test_step(self) -> None:
+        """vCont;s executes one instruction, and never an interrupt (D7)."""
+        guest = self.ready(smp=2)
+        at = self.address("vfs_read")
+        with Client(guest) as client:
+            self.assertEqual(client.ask("qqemu.sstepbits"), "ENABLE=1,NOIRQ=2")
+            self.assertEqual(client.ask(f"Z0,{at:x},4"), "OK")
+            guest.console.type("echo go")
+            stop = client.ask("vCont;c")
+            self.assertRegex(stop, "^T05")
+            thread = stop.partition("thread:")[2].rstrip(";")
+            client.ask(f"Hg{thread}")
+            self.assertEqual(client.pc, at)
+            sp = client.register(3)
+            # The breakpoint stays where it is: a step passes it.
+            for number in range(200):
+                self.assertRegex(client.ask(f"vCont;s:{thread}"), f"^T05thread:{thread};")
+                if number == 0:
+                    self.assertEqual(client.pc, at + 4)
+                self.assertLess(abs(client.register(3) - sp), 0x4000, "another stack")
+            self.assertEqual(client.ask(f"z0,{at:x},4"), "OK")
+            self.assertEqual(client.ask("D"), "OK")
+        self.unharmed(guest)
+
+    def test_kernel_from_user_mode(self) -> None:
+        """The kernel can be read and planted whatever mode a vCPU is in (D11, D12)."""
+        guest = self.ready()
+        at = self.address("vfs_read")
+        with Client(guest) as client:
+            word = client.read(at)
+            guest.console.type("while :; do :; done")
+            for _ in range(100):
+                client.send("vCont;c")
+                guest.wait_running()
+                client.interrupt()
+                if client.pc >> 47 == 0:
+                    break
+            self.assertEqual(client.pc >> 47, 0, "never in user mode")
+            user = client.pc
+            self.assertEqual(client.read(at), word)
+            self.assertEqual(client.ask(f"Z0,{at:x},4"), "OK")
+            self.assertEqual(client.ask(f"z0,{at:x},4"), "OK")
+            self.assertEqual(len(client.read(user)), 4)
+            self.assertEqual(client.ask("D"), "OK")
+
+    def test_reset(self) -> None:
+        """A reset while running: what is loaded anew is planted anew (D5)."""
+        guest = self.ready()
+        at = self.address("start_kernel")
+        with Client(guest) as client:
+            self.assertEqual(client.ask(f"Z0,{at:x},4"), "OK")
+            client.send("vCont;c")
+            guest.wait_running()
+            guest.qmp("set-action", reboot="reset")
+            guest.qmp("system_reset")
+            self.assertRegex(client.receive(), "^T05")
+            self.assertEqual(client.pc, at)
+            self.assertEqual(client.ask(f"z0,{at:x},4"), "OK")
+            self.assertEqual(client.ask("D"), "OK")
+
+
+if __name__ == '__main__':
+    KvmDebug.main()
