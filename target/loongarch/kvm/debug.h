@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * LoongArch KVM: breakpoints in a guest's memory
+ *
+ * What the parts of the debug core, and kvm.c, see of it.  See debug.c.
+ */
+
+#ifndef LOONGARCH_KVM_DEBUG_H
+#define LOONGARCH_KVM_DEBUG_H
+
+#include "gdbstub/enums.h"
+
+/*
+ * Who wants a breakpoint, as a set: one address can serve all of them.
+ */
+enum {
+    KVM_DEBUG_SW = 1 << GDB_BREAKPOINT_SW,
+    KVM_DEBUG_HW = 1 << GDB_BREAKPOINT_HW,
+    KVM_DEBUG_STEP = 1 << 8,    /* where a step ends, see debug-step.c */
+};
+
+/**
+ * kvm_loongarch_debug_init_vcpu() - ask KVM for the instruction to plant
+ * @cs: a vCPU that KVM has; called in its thread
+ */
+void kvm_loongarch_debug_init_vcpu(CPUState *cs);
+
+/**
+ * kvm_loongarch_debug_exit() - handle KVM_EXIT_DEBUG
+ * @cs: the vCPU, in its thread, without the BQL
+ *
+ * Return: what kvm_arch_handle_exit() is to return: %EXCP_DEBUG for a stop that
+ * the client is told of, %EXCP_INTERRUPT if the vCPU is to wait, 0 if the guest
+ * goes on.
+ */
+int kvm_loongarch_debug_exit(CPUState *cs);
+
+/*
+ * All devices have been reset, memory has been loaded anew, and the vCPUs do
+ * not run yet.  Needs the BQL.
+ */
+void kvm_debug_after_reset(void);
+
+/**
+ * kvm_debug_insert() - record a breakpoint, and plant it if the VM runs
+ * @cs: the vCPU whose translation is used first; the others follow
+ * @addr: virtual address
+ * @who: one of KVM_DEBUG_*
+ *
+ * What is already there is left as it is.  Needs the BQL.
+ *
+ * Return: 0; -EINVAL if @addr is not that of a word, -EFAULT if nothing is
+ * mapped there, -ENXIO if it is a device.  Only KVM_DEBUG_HW may be unmapped:
+ * it is looked for again until it appears.
+ */
+int kvm_debug_insert(CPUState *cs, vaddr addr, unsigned int who);
+
+/**
+ * kvm_debug_remove() - forget a breakpoint
+ * @addr: virtual address
+ * @who: one of KVM_DEBUG_*
+ *
+ * Nothing there is no error.  Needs the BQL.
+ */
+void kvm_debug_remove(vaddr addr, unsigned int who);
+
+/**
+ * kvm_debug_fetch() - the guest's own instruction at an address
+ * @cs: the vCPU that would execute it
+ * @addr: virtual address
+ * @insn: set to it, whatever is planted there
+ *
+ * Return: false if nothing is mapped there.
+ */
+bool kvm_debug_fetch(CPUState *cs, vaddr addr, uint32_t *insn);
+
+/**
+ * kvm_debug_expose() - take a planted word away while one vCPU passes it
+ * @cs: the vCPU
+ * @addr: virtual address where it stands
+ *
+ * Until kvm_debug_cover().  All other vCPUs must stand still.
+ */
+void kvm_debug_expose(CPUState *cs, vaddr addr);
+void kvm_debug_cover(void);
+
+/* Is the VM running, with everything planted? */
+bool kvm_debug_running(void);
+
+/* debug-step.c */
+
+/**
+ * kvm_debug_step_hit() - has a planted word been the end of a step?
+ * @cs: the vCPU that came to it
+ * @step_end: it was planted for that, and maybe for the client too
+ * @client: it was planted for the client
+ * @ret: set to what kvm_loongarch_debug_exit() is to return
+ *
+ * Return: false if it is the client's alone to know.
+ */
+bool kvm_debug_step_hit(CPUState *cs, bool step_end, bool client, int *ret);
+
+/**
+ * kvm_debug_step_past() - let a vCPU pass a word that is planted for others
+ * @cs: the vCPU, in its thread, with the BQL
+ *
+ * The others stand still for the one instruction; the client sees nothing.
+ *
+ * Return: what kvm_loongarch_debug_exit() is to return.
+ */
+int kvm_debug_step_past(CPUState *cs);
+
+/* The VM has stopped, and no step survives that. */
+void kvm_debug_step_cancel(void);
+
+/* cpu_single_step() was called for @cs. */
+void kvm_debug_step_update(CPUState *cs);
+
+#endif
