@@ -332,7 +332,12 @@ static void test_counter(struct vcpu *v)
     csrwr(GCNTC, -rdtime());
     now = guest_rdtime(v);
     check(now < 1000000 * TICKS / 10, "GCNTC can start the guest from 0");
+    csrwr(CNTC, 1ul << 50);
+    csrwr(GCNTC, -rdtime());
+    now = guest_rdtime(v);
+    check(now < 1000000 * TICKS / 10, "whatever the host's own CNTC is");
     check(guest_rdtime(v) > now, "and it goes on from there");
+    csrwr(CNTC, 0);
     csrwr(GCNTC, 0);
 
     gcsrwr(CRMD, CRMD_DA | 3);
