@@ -121,8 +121,6 @@ class Lab:
         self.exits = self.host.put(OUT / "exits")
         archive = cpio.Cpio()
         archive.file("bin/load", (OUT / "load").read_bytes(), 0o755)
-        extra = OUT / "load.cpio"
-        extra.write_bytes(archive.bytes())
         (OUT / "guest.cpio").write_bytes((kvmhost.IMAGES / "guest.cpio").read_bytes()
                                          + archive.bytes())
         self.initrd = self.host.put(OUT / "guest.cpio")
