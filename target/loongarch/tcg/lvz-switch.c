@@ -17,6 +17,7 @@
 #include "qemu/main-loop.h"
 #include "cpu.h"
 #include "internals.h"
+#include "exec/tb-flush.h"
 #include "trace.h"
 #include "tcg/lvz.h"
 
@@ -47,6 +48,13 @@ void loongarch_lvz_exchange_banks(CPULoongArchState *env)
     }
 }
 
+void loongarch_lvz_select_world(CPULoongArchState *env)
+{
+    loongarch_lvz_restore_tlb(env);
+    /* Host and guest kernels have the same addresses. */
+    tcg_select_jmp_cache(env_cpu(env), loongarch_guest_mode(env));
+}
+
 /* BQL held. */
 static void enter_world(CPULoongArchState *env, bool guest)
 {
@@ -58,7 +66,7 @@ static void enter_world(CPULoongArchState *env, bool guest)
     env->lladdr = 1;
     loongarch_lvz_exchange_banks(env);
     lvz->CSR_GSTAT = FIELD_DP64(lvz->CSR_GSTAT, CSR_GSTAT, VM, guest);
-    loongarch_lvz_restore_tlb(env);
+    loongarch_lvz_select_world(env);
     loongarch_lvz_update_irq(env);
 }
 
@@ -328,7 +336,7 @@ void loongarch_lvz_reset(LoongArchCPU *cpu)
     lvz->CSR_GCFG = FIELD_DP64(lvz->CSR_GCFG, CSR_GCFG, GCIP, 0x7);
     lvz->CSR_GINTC = 0;
     lvz->CSR_GCNTC = 0;
-    loongarch_lvz_restore_tlb(env);
+    loongarch_lvz_select_world(env);
     if (lvz->guest_tlb) {
         memset(lvz->guest_tlb, 0, sizeof(LoongArchTLB) * LOONGARCH_TLB_MAX);
         memset(lvz->gpa_tlb, 0, sizeof(LoongArchTLB) * LOONGARCH_TLB_MAX);

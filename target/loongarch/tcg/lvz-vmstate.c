@@ -101,7 +101,7 @@ void loongarch_lvz_post_load(LoongArchCPU *cpu)
 {
     CPULoongArchState *env = &cpu->env;
 
-    loongarch_lvz_restore_tlb(env);
+    loongarch_lvz_select_world(env);
     loongarch_lvz_flush_gpa(env, "state loaded");
     /* Counts by the virtual clock, which migrates: the deadline still holds. */
     loongarch_lvz_timer_load(env);

@@ -121,6 +121,15 @@ void loongarch_lvz_update_guest_hwi(CPULoongArchState *env);
  */
 void loongarch_lvz_exchange_banks(CPULoongArchState *env);
 
+/**
+ * loongarch_lvz_select_world() - have the CPU use what GSTAT.VM says
+ * @env: the CPU, by its own thread or while it does not run
+ *
+ * Selects the TLB and the part of the jump cache of the world that runs; the
+ * banks are already where they belong.
+ */
+void loongarch_lvz_select_world(CPULoongArchState *env);
+
 /* lvz-timer.c: the guest's timer. All of these with the BQL held. */
 
 /**
