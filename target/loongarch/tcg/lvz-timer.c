@@ -16,6 +16,7 @@
  */
 
 #include "qemu/osdep.h"
+#include "qemu/main-loop.h"
 #include "qemu/timer.h"
 #include "cpu.h"
 #include "internals.h"
@@ -95,6 +96,17 @@ static void sync_at(CPULoongArchState *env, uint64_t at)
 void loongarch_lvz_timer_sync(CPULoongArchState *env)
 {
     sync_at(env, now(env));
+}
+
+uint64_t loongarch_lvz_timer_read_counter(CPULoongArchState *env)
+{
+    uint64_t at = cpu_loongarch_read_counter(env_archcpu(env));
+
+    if (counting(env) && at >= env->lvz.timer.deadline) {
+        BQL_LOCK_GUARD();
+        sync_at(env, at);
+    }
+    return at;
 }
 
 void loongarch_lvz_timer_cb(void *opaque)

@@ -142,6 +142,16 @@ void loongarch_lvz_select_world(CPULoongArchState *env);
 void loongarch_lvz_timer_sync(CPULoongArchState *env);
 
 /**
+ * loongarch_lvz_timer_read_counter() - the counter as the guest reads it
+ * @env: the CPU, in guest mode; its own thread, without the BQL
+ *
+ * An expiry of the guest's timer or of the host's that is due takes effect.
+ *
+ * Return: ticks, without any compensation
+ */
+uint64_t loongarch_lvz_timer_read_counter(CPULoongArchState *env);
+
+/**
  * loongarch_lvz_timer_read_tval() - GCSR.TVAL: ticks that remain
  * @env: the CPU
  *

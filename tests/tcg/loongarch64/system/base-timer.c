@@ -111,6 +111,44 @@ static void test_one_event(void)
     stop();
 }
 
+/* The time alone tells, too: no interrupt is later than that. */
+static void test_counter_tells(void)
+{
+    int late = 0, slow = 0;
+
+    for (int n = 0; n < 300; n++) {
+        uint64_t start;
+
+        stop();
+        csrwr(TCFG, TICKS / 4 | TCFG_EN);
+        start = rdtime();
+        while (rdtime() - start < TICKS / 4) {
+            ;
+        }
+        late += !ti();
+    }
+    check_eq(late, 0, "TI is there when the counter says that it is time");
+    stop();
+    csrwr(ECFG, IS_TI);
+    for (int n = 0; n < 300; n++) {
+        uint64_t start;
+
+        stop();
+        irq_seen = 0;
+        csrxchg(CRMD, CRMD_IE, CRMD_IE);
+        csrwr(TCFG, TICKS / 4 | TCFG_EN);
+        start = rdtime();
+        while (rdtime() - start < TICKS / 4) {
+            ;
+        }
+        csrxchg(CRMD, 0, CRMD_IE);
+        slow += !irq_seen;
+    }
+    check_eq(slow, 0, "and it interrupts then");
+    csrwr(ECFG, 0);
+    stop();
+}
+
 /*
  * The end of every period is a multiple of it after the start.  Start and end
  * are known to lie between two readings of the counter, of which the closest
@@ -185,6 +223,7 @@ void lvz_test(void)
     test_stopped();
     test_one_shot();
     test_one_event();
+    test_counter_tells();
     test_periodic();
     test_counter();
 }

@@ -261,6 +261,30 @@ static void test_in_guest(struct vcpu *v)
     guest_reset();
 }
 
+GUEST_CODE(guest_reads_time,
+    "1: rdtime.d $t1, $zero\n"
+    "bltu $t1, $t0, 1b\n"
+    "b 2f\n"
+    "2: GUEST_DONE");
+
+/* When the counter tells the guest that it is time, it is interrupted */
+static void test_counter_tells(struct vcpu *v)
+{
+    int late = 0;
+
+    for (int n = 0; n < 300; n++) {
+        guest_reset();
+        gload(GPA_CODE, guest_reads_time);
+        gcsrwr(ECFG, IS_TI);
+        gcsrwr(CRMD, CRMD_DA | CRMD_IE);
+        gcsrwr(TCFG, TICKS | TCFG_EN);
+        v->gpr[R_T0] = rdtime() + TICKS;
+        late += hvc_code(v, run_at(v, GPA_CODE)) == HVC_DONE;
+    }
+    check_eq(late, 0, "no timer interrupt of the guest is late by its clock");
+    guest_reset();
+}
+
 GUEST_CODE(guest_ticks,
     "addi.d $s0, $s0, 1\n"
     "addi.d $s1, $zero, 1\n"
@@ -359,6 +383,7 @@ void lvz_test(void)
     test_tval_write();
     test_periodic();
     test_in_guest(&vcpu);
+    test_counter_tells(&vcpu);
     test_many(&vcpu);
     test_counter(&vcpu);
 }
