@@ -33,6 +33,17 @@ static uint32_t field(uint32_t insn, unsigned int low, unsigned int bits)
     return insn >> low & ((1u << bits) - 1);
 }
 
+/* jiscr0 or jiscr1 */
+static bool is_scratch_jump(uint32_t insn)
+{
+    return insn >> 26 == OP_BCZ && field(insn, 9, 1);
+}
+
+static uint64_t long_offset(uint32_t insn)
+{
+    return offset(field(insn, 0, 5) << 16 | field(insn, 10, 16), 21);
+}
+
 static bool leaves_context(uint32_t insn)
 {
     switch (insn >> 15) {
@@ -52,14 +63,13 @@ int loongarch_insn_successors(uint32_t insn, uint64_t pc, const uint64_t *gpr,
 {
     uint32_t op = insn >> 26;
 
-    if (leaves_context(insn)) {
+    if (leaves_context(insn) || is_scratch_jump(insn)) {
         return 0;
     }
 
     next[0] = pc + 4;
     if (op >= OP_BEQZ && op <= OP_BCZ) {
-        next[1] = pc + offset(field(insn, 0, 5) << 16 | field(insn, 10, 16),
-                              21);
+        next[1] = pc + long_offset(insn);
         return 2;
     }
     if (op >= OP_BEQ && op <= OP_BGEU) {
@@ -120,6 +130,9 @@ uint64_t loongarch_insn_next(uint32_t insn, uint64_t pc,
     if (insn == INSN_ERTN) {
         return flow->ertn;
     }
+    if (is_scratch_jump(insn)) {
+        return flow->scr[field(insn, 8, 1)] + long_offset(insn);
+    }
     switch (insn >> 15) {
     case 0x0054:
         return flow->brk;
@@ -160,4 +173,11 @@ bool loongarch_insn_is_trap(uint32_t insn)
 bool loongarch_insn_accesses_csr(uint32_t insn, unsigned int csr)
 {
     return insn >> 24 == OP_CSR && field(insn, 10, 14) == csr;
+}
+
+bool loongarch_insn_is_csrwr(uint32_t insn, unsigned int *csr, unsigned int *rd)
+{
+    *csr = field(insn, 10, 14);
+    *rd = field(insn, 0, 5);
+    return insn >> 24 == OP_CSR && field(insn, 5, 5) == 1;
 }

@@ -23,7 +23,8 @@
  * the registers say.
  *
  * Return: how many, 1 or 2; 0 if the instruction goes on in another context,
- * which is not decoded: ertn, syscall, break, dbcl, hvcl, idle.
+ * which is not decoded, ertn, syscall, break, dbcl, hvcl, idle, or where a
+ * scratch register says, jiscr0 and jiscr1.
  * Source: LoongArch Reference Manual, volume 1, 2.2.5 and 4.2.
  */
 int loongarch_insn_successors(uint32_t insn, uint64_t pc, const uint64_t *gpr,
@@ -33,6 +34,7 @@ int loongarch_insn_successors(uint32_t insn, uint64_t pc, const uint64_t *gpr,
  * struct LoongArchFlow - what decides where an instruction goes
  * @gpr: the 32 general registers
  * @fcc: the 8 condition flags, one a bit
+ * @scr: the scratch registers 0 and 1 of binary translation
  * @ertn: where ertn returns to
  * @syscall: entry of the exception of syscall
  * @brk: the same of break
@@ -40,6 +42,7 @@ int loongarch_insn_successors(uint32_t insn, uint64_t pc, const uint64_t *gpr,
 typedef struct LoongArchFlow {
     const uint64_t *gpr;
     uint8_t fcc;
+    uint64_t scr[2];
     uint64_t ertn;
     uint64_t syscall;
     uint64_t brk;
@@ -71,5 +74,14 @@ bool loongarch_insn_is_trap(uint32_t insn);
  * @csr: number of the CSR, 0 to 0x3fff
  */
 bool loongarch_insn_accesses_csr(uint32_t insn, unsigned int csr);
+
+/**
+ * loongarch_insn_is_csrwr() - is it csrwr, which swaps a register and a CSR?
+ * @insn: instruction word
+ * @csr: set to the number of the CSR
+ * @rd: set to the number of the register
+ */
+bool loongarch_insn_is_csrwr(uint32_t insn, unsigned int *csr,
+                             unsigned int *rd);
 
 #endif

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A guest under LoongArch KVM boots, again and again, and nobody complains.
 
-QEMU_TEST_KVM_BOOTS sets how many boots in a row (default: 10), for each number
+QEMU_TEST_KVM_BOOTS sets how many boots in a row (default: 5), for each number
 of CPUs that the host and the guest have.  On a LoongArch machine the host is
 what it is: there is one round instead of three.
 """
@@ -15,7 +15,7 @@ import time
 
 from qemu_test.kvmhost import KvmHostTest, kernel_trouble
 
-BOOTS = int(os.environ.get("QEMU_TEST_KVM_BOOTS", "10"))
+BOOTS = int(os.environ.get("QEMU_TEST_KVM_BOOTS", "5"))
 
 
 class BootRounds:

@@ -10,10 +10,10 @@ test_loongarch64_kvm_gdb.py.
 
 from __future__ import annotations
 
-import socket
 from typing import Any
 
 from qemu_test.kvmhost import Guest, KvmHostTest, kernel_trouble
+from qemu_test.rsp import Client
 
 PHYSICAL = (1 << 48) - 1
 DMW_UNCACHED = 0x8000 << 48
@@ -23,59 +23,6 @@ A0 = 4
 # A loop at a free place, for a vCPU that is sent there: addi.d a1, a1, 1; its
 # own hvcl 0x101; b -8.
 LOOP = bytes.fromhex("a504c002" "01812b00" "fffbff53")
-
-
-class Client:
-    """One connection to the stub."""
-
-    def __init__(self, guest: Guest) -> None:
-        address, port = guest.stub.split(":")
-        self.socket = socket.create_connection((address, int(port)), timeout=60)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.data = b""
-
-    def __enter__(self) -> Client:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.socket.close()
-
-    def send(self, packet: str) -> None:
-        self.socket.sendall(f"${packet}#{sum(packet.encode()) & 0xff:02x}".encode())
-
-    def receive(self) -> str:
-        """The next packet."""
-        while (end := self.data.find(b"#")) < 0 or len(self.data) < end + 3:
-            more = self.socket.recv(65536)
-            if not more:
-                raise EOFError("the stub has closed the connection")
-            self.data += more
-        packet, self.data = self.data[:end], self.data[end + 3:]
-        self.socket.sendall(b"+")
-        return packet[packet.index(b"$") + 1:].decode()
-
-    def ask(self, packet: str) -> str:
-        """A packet and its answer."""
-        self.send(packet)
-        return self.receive()
-
-    def register(self, number: int) -> int:
-        return int.from_bytes(bytes.fromhex(self.ask(f"p{number:x}")), "little")
-
-    def set_register(self, number: int, value: int) -> None:
-        assert self.ask(f"P{number:x}={value.to_bytes(8, 'little').hex()}") == "OK"
-
-    @property
-    def pc(self) -> int:
-        return self.register(0x21)
-
-    def read(self, address: int, size: int = 4) -> bytes:
-        return bytes.fromhex(self.ask(f"m{address:x},{size:x}"))
-
-    def interrupt(self) -> str:
-        """Ctrl-C."""
-        self.socket.sendall(b"\x03")
-        return self.receive()
 
 
 class KvmDebug(KvmHostTest):

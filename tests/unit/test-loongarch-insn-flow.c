@@ -6,6 +6,7 @@
  * its disassembler printed of them, at the addresses given.
  */
 
+#include <string.h>
 #include <glib.h>
 
 #include "target/loongarch/insn-flow.h"
@@ -15,6 +16,13 @@
 #define FWD             0x9000000000204084ull
 #define FAR             0x9000000000208088ull
 #define NEXT(offset)    (AT + (offset) + 4)
+#define SELF(offset)    (AT + (offset))
+#define MAX_26          0x7fffffcull
+#define MIN_26          0x8000000ull
+#define MAX_21          0x3ffffcull
+#define MIN_21          0x400000ull
+#define MAX_16          0x1fffcull
+#define MIN_16          0x20000ull
 
 #define RA              0x9000000000300000ull
 #define T0              0x0000000120000ff0ull
@@ -56,6 +64,37 @@ static const struct {
     { "csrrd", 0x0400140c, 0x74, 1, { NEXT(0x74) } },
     { "ll.d", 0x2200008c, 0x7c, 1, { NEXT(0x7c) } },
     { "sc.d", 0x2300008c, 0x80, 1, { NEXT(0x80) } },
+    /* To itself. */
+    { "bl-self", 0x54000000, 0x04, 1, { SELF(0x04) } },
+    { "beqz-self", 0x40000180, 0x08, 2, { NEXT(0x08), SELF(0x08) } },
+    { "bnez-self", 0x44000180, 0x0c, 2, { NEXT(0x0c), SELF(0x0c) } },
+    { "bceqz-self", 0x48000000, 0x10, 2, { NEXT(0x10), SELF(0x10) } },
+    { "bcnez-self", 0x480001e0, 0x14, 2, { NEXT(0x14), SELF(0x14) } },
+    { "beq-self", 0x58000085, 0x18, 2, { NEXT(0x18), SELF(0x18) } },
+    { "bne-self", 0x5c000085, 0x1c, 2, { NEXT(0x1c), SELF(0x1c) } },
+    { "blt-self", 0x60000085, 0x20, 2, { NEXT(0x20), SELF(0x20) } },
+    { "bge-self", 0x64000085, 0x24, 2, { NEXT(0x24), SELF(0x24) } },
+    { "bltu-self", 0x68000085, 0x28, 2, { NEXT(0x28), SELF(0x28) } },
+    { "bgeu-self", 0x6c000085, 0x2c, 2, { NEXT(0x2c), SELF(0x2c) } },
+    /* The register that jirl overwrites is read first; r0 is zero. */
+    { "jirl-same", 0x4c00018c, 0x30, 1, { T0 } },
+    { "jirl-max", 0x4dfffd8c, 0x34, 1, { T0 + MAX_16 } },
+    { "jirl-min", 0x4e00018c, 0x38, 1, { T0 - MIN_16 } },
+    { "jirl-zero", 0x4c001000, 0x3c, 1, { 16 } },
+    /* The longest ways. */
+    { "b-max", 0x53fffdff, 0x40, 1, { SELF(0x40) + MAX_26 } },
+    { "b-min", 0x50000200, 0x44, 1, { SELF(0x44) - MIN_26 } },
+    { "bl-max", 0x57fffdff, 0x48, 1, { SELF(0x48) + MAX_26 } },
+    { "beqz-max", 0x43fffd8f, 0x4c, 2, { NEXT(0x4c), SELF(0x4c) + MAX_21 } },
+    { "beqz-min", 0x40000190, 0x50, 2, { NEXT(0x50), SELF(0x50) - MIN_21 } },
+    { "bnez-min", 0x44000190, 0x54, 2, { NEXT(0x54), SELF(0x54) - MIN_21 } },
+    { "bcnez-max", 0x4bfffd6f, 0x58, 2, { NEXT(0x58), SELF(0x58) + MAX_21 } },
+    { "bceqz-min", 0x48000070, 0x5c, 2, { NEXT(0x5c), SELF(0x5c) - MIN_21 } },
+    { "beq-max", 0x59fffc85, 0x60, 2, { NEXT(0x60), SELF(0x60) + MAX_16 } },
+    { "bgeu-min", 0x6e000085, 0x64, 2, { NEXT(0x64), SELF(0x64) - MIN_16 } },
+    { "jiscr0", 0x48006600, 0x68, 0, { 0 } },
+    { "jiscr1", 0x4bfffb1f, 0x6c, 0, { 0 } },
+    { "tlbfill", 0x06483400, 0x7c, 1, { NEXT(0x7c) } },
 };
 
 static const struct {
@@ -111,9 +150,12 @@ static void test_compare(void)
             if (op < 0x16 || op > 0x1b) {
                 continue;
             }
+            g_autofree char *form = g_strdup(flows[i].name);
+
+            form[strcspn(form, "-")] = 0;
             g_assert_cmphex(loongarch_insn_next(flows[i].insn, at, &flow), ==,
                             flows[i].next[g_strv_contains(
-                                (const char **)taken, flows[i].name)]);
+                                (const char **)taken, form)]);
         }
     }
 }
@@ -125,9 +167,10 @@ static void test_condition(void)
         uint64_t gpr[32] = { 0 }, at = AT + flows[i].offset;
         LoongArchFlow flow = { .gpr = gpr };
         unsigned int op = flows[i].insn >> 26;
-        bool on_zero = g_str_has_suffix(flows[i].name, "eqz");
+        bool on_zero = g_str_has_prefix(flows[i].name, "beqz") ||
+                       g_str_has_prefix(flows[i].name, "bceqz");
 
-        if (op < 0x10 || op > 0x12) {
+        if (flows[i].n != 2 || op > 0x12) {
             continue;
         }
         g_assert_cmphex(loongarch_insn_next(flows[i].insn, at, &flow), ==,
@@ -139,6 +182,60 @@ static void test_condition(void)
         g_assert_cmphex(loongarch_insn_next(flows[i].insn, at, &flow), ==,
                         flows[i].next[!on_zero]);
     }
+}
+
+/* One flag decides, and no other. */
+static void test_flag(void)
+{
+    uint64_t gpr[32] = { 0 };
+
+    for (unsigned int cj = 0; cj < 8; cj++) {
+        for (unsigned int flags = 0; flags < 256; flags++) {
+            LoongArchFlow flow = { .gpr = gpr, .fcc = flags };
+            bool set = flags >> cj & 1;
+
+            g_assert_cmphex(loongarch_insn_next(0x48000400 | cj << 5, AT,
+                                                &flow), ==, AT + 4);
+            g_assert_cmphex(loongarch_insn_next(0x48000800 | cj << 5, AT,
+                                                &flow), ==, AT + (set ? 4 : 8));
+            g_assert_cmphex(loongarch_insn_next(0x48000900 | cj << 5, AT,
+                                                &flow), ==, AT + (set ? 8 : 4));
+        }
+    }
+}
+
+/* By the scratch registers of binary translation. */
+static void test_scratch(void)
+{
+    uint64_t gpr[32] = { 0 };
+    LoongArchFlow flow = { .gpr = gpr, .scr = { 0x5000, RA }, .fcc = 0xff };
+
+    g_assert_cmphex(loongarch_insn_next(0x48006600, AT, &flow), ==, 0x5064);
+    g_assert_cmphex(loongarch_insn_next(0x4bfffb1f, AT, &flow), ==, RA - 8);
+    g_assert_cmphex(loongarch_insn_next(0x4bffff0f, AT, &flow), ==,
+                    RA + MAX_21);
+}
+
+/* What is what: each of these is true of some and false of all others. */
+static void test_kind(void)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(flows); i++) {
+        const char *name = flows[i].name;
+        uint32_t insn = flows[i].insn;
+
+        g_assert_cmpint(loongarch_insn_is_ertn(insn), ==,
+                        g_str_equal(name, "ertn"));
+        g_assert_cmpint(loongarch_insn_is_idle(insn), ==,
+                        g_str_equal(name, "idle"));
+        g_assert_cmpint(loongarch_insn_is_trap(insn), ==,
+                        g_str_has_prefix(name, "syscall") ||
+                        g_str_has_prefix(name, "break"));
+        g_assert_cmpint(loongarch_insn_is_ll(insn), ==,
+                        g_str_equal(name, "ll.d"));
+        g_assert_cmpint(loongarch_insn_is_sc(insn), ==,
+                        g_str_equal(name, "sc.d"));
+    }
+    g_assert_true(loongarch_insn_is_idle(0x06488005));
 }
 
 /* Into another context, and back from a hypercall. */
@@ -193,6 +290,19 @@ static void test_no_access(void)
     }
 }
 
+/* csrwr $t0, 0x30; csrrd of it; csrxchg of it; addi.d. */
+static void test_csrwr(void)
+{
+    unsigned int csr, rd;
+
+    g_assert_true(loongarch_insn_is_csrwr(0x0400c02c, &csr, &rd));
+    g_assert_cmpuint(csr, ==, 0x30);
+    g_assert_cmpuint(rd, ==, 12);
+    g_assert_false(loongarch_insn_is_csrwr(0x0400c00c, &csr, &rd));
+    g_assert_false(loongarch_insn_is_csrwr(0x0400c1ac, &csr, &rd));
+    g_assert_false(loongarch_insn_is_csrwr(0x02c0042c, &csr, &rd));
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -209,8 +319,12 @@ int main(int argc, char **argv)
         g_test_add_data_func(path, GSIZE_TO_POINTER(i), test_access);
     }
     g_test_add_func("/insn-flow/csr/none", test_no_access);
+    g_test_add_func("/insn-flow/csr/write", test_csrwr);
     g_test_add_func("/insn-flow/taken/compare", test_compare);
     g_test_add_func("/insn-flow/taken/condition", test_condition);
+    g_test_add_func("/insn-flow/taken/flag", test_flag);
+    g_test_add_func("/insn-flow/scratch", test_scratch);
+    g_test_add_func("/insn-flow/kind", test_kind);
     g_test_add_func("/insn-flow/context", test_context);
     g_test_add_func("/insn-flow/atomic", test_atomic);
     return g_test_run();

@@ -8,12 +8,14 @@
  * word which is not meant for it, the same page at another address; of that one
  * the client sees nothing.
  *
- * Page faults and TLB refills are passed through.  ll to sc is one step, since
- * the exit in between would clear the reservation for ever.  Interrupts are
- * held off where asked for (gdb-hold-irqs.c).
+ * Page faults and TLB refills of the instruction are passed through.  Where the
+ * next one is in a page that is not there yet, no word can stand: the step ends
+ * with the fault of fetching it, which is then undone.  ll to sc is one step,
+ * since the exit in between would clear the reservation for ever.  Interrupts
+ * are held off where asked for (gdb-hold-irqs.c).
  *
- * Not told apart: another context of the guest that comes to the same address
- * while the stepped one waits for its page.
+ * Not told apart: another thread of the same process that comes to the same
+ * address while the stepped one waits for its page.
  */
 
 #include "qemu/osdep.h"
@@ -32,24 +34,32 @@
 #define REG_RA                  1
 #define ECODE_SYS               0xb
 #define ECODE_BRK               0xc
+#define INSN_BREAK              0x002a0000
 /* gdb follows as many from an ll for its sc. */
 #define ATOMIC_MAX              16
 #define ENDS_MAX                (ATOMIC_MAX + 1)
 
+/* Of the exceptions that the fetch of an instruction can raise. */
+static const unsigned int fetch_ecodes[] = { 0x3, 0x6, 0x7, 0x8 };
+
+typedef struct End {
+    vaddr addr;
+    bool planted;               /* or there is no memory yet */
+} End;
+
 static struct {
     CPUState *cs;               /* that steps; NULL: none does */
     bool quiet;                 /* the client sees nothing of it */
-    vaddr end[ENDS_MAX];
+    vaddr pc;                   /* of the instruction */
+    End end[ENDS_MAX];
     int n_ends;
+    /* Of handlers, while an end is missing */
+    vaddr entry[ARRAY_SIZE(fetch_ecodes)];
+    int n_entries;
+    bool returns;               /* a handler is to come back to @pc */
+    uint64_t era, prmd, badv, badi, estat;      /* before the step */
     GPtrArray *others;          /* to go on after a quiet step */
 } step;
-
-static uint64_t vector(CPULoongArchState *env, unsigned int ecode)
-{
-    unsigned int vs = FIELD_EX64(env->CSR_ECFG, CSR_ECFG, VS);
-
-    return env->CSR_EENTRY + (vs ? ecode * (4ULL << vs) : 0);
-}
 
 static uint64_t ertn_target(CPULoongArchState *env)
 {
@@ -62,18 +72,55 @@ static uint64_t ertn_target(CPULoongArchState *env)
     return env->CSR_ERA;
 }
 
-static void add_end(vaddr addr)
+static End *find_end(vaddr addr)
 {
     int i;
 
     for (i = 0; i < step.n_ends; i++) {
-        if (step.end[i] == addr) {
-            return;
+        if (step.end[i].addr == addr) {
+            return &step.end[i];
         }
     }
-    if (step.n_ends < ENDS_MAX &&
-        kvm_debug_insert(step.cs, addr, KVM_DEBUG_STEP) == 0) {
-        step.end[step.n_ends++] = addr;
+    return NULL;
+}
+
+static bool plant(vaddr addr)
+{
+    return kvm_debug_insert(step.cs, addr, KVM_DEBUG_STEP) == 0;
+}
+
+static void add_end(vaddr addr)
+{
+    if (!find_end(addr)) {
+        assert(step.n_ends < ENDS_MAX);
+        step.end[step.n_ends++] = (End) { addr, plant(addr) };
+    }
+}
+
+static void remove_entries(void)
+{
+    while (step.n_entries) {
+        kvm_debug_remove(step.entry[--step.n_entries], KVM_DEBUG_STEP);
+    }
+}
+
+/* Try again for the ends that are missing, and meet the fault of one. */
+static void add_entries(void)
+{
+    CPULoongArchState *env = cpu_env(step.cs);
+    bool missing = false;
+    int i;
+
+    for (i = 0; i < step.n_ends; i++) {
+        step.end[i].planted |= plant(step.end[i].addr);
+        missing |= !step.end[i].planted;
+    }
+    for (i = 0; missing && i < ARRAY_SIZE(fetch_ecodes); i++) {
+        vaddr addr = kvm_debug_vector(env, fetch_ecodes[i]);
+
+        if (!find_end(addr) && plant(addr)) {
+            step.entry[step.n_entries++] = addr;
+        }
     }
 }
 
@@ -115,9 +162,10 @@ static void add_ends(uint32_t insn)
     CPULoongArchState *env = cpu_env(step.cs);
     LoongArchFlow flow = {
         .gpr = env->gpr,
+        .scr = { env->lbt.scr0, env->lbt.scr1 },
         .ertn = ertn_target(env),
-        .syscall = vector(env, ECODE_SYS),
-        .brk = vector(env, ECODE_BRK),
+        .syscall = kvm_debug_vector(env, ECODE_SYS),
+        .brk = kvm_debug_vector(env, ECODE_BRK),
     };
     vaddr next;
     int i;
@@ -148,29 +196,42 @@ static void begin(CPUState *cs, bool quiet, bool hold)
 {
     CPULoongArchState *env = cpu_env(cs);
     uint32_t insn;
+    int i;
 
     cpu_synchronize_state(cs);
     step.cs = cs;
     step.quiet = quiet;
+    step.pc = env->pc;
     step.n_ends = 0;
     if (kvm_debug_fetch(cs, env->pc, &insn)) {
         add_ends(insn);
-        if (hold) {
-            loongarch_gdb_hold_for(env, insn);
-        }
+        add_entries();
     } else {
         /* It will fault: go no further than the handler. */
-        add_end(vector(env, 0x3));
-        add_end(vector(env, 0x6));
-        add_end(vector(env, 0x7));
-        add_end(vector(env, 0x8));
+        for (i = 0; i < ARRAY_SIZE(fetch_ecodes); i++) {
+            add_end(kvm_debug_vector(env, fetch_ecodes[i]));
+        }
+        insn = INSN_BREAK;
     }
+    if (hold) {
+        loongarch_gdb_hold_for(env, insn);
+    }
+    step.era = env->CSR_ERA;
+    step.prmd = env->CSR_PRMD;
+    step.badv = env->CSR_BADV;
+    step.badi = env->CSR_BADI;
+    step.estat = env->CSR_ESTAT;
 }
 
 static void end(void)
 {
+    remove_entries();
+    if (step.returns) {
+        kvm_debug_remove(step.pc, KVM_DEBUG_STEP);
+        step.returns = false;
+    }
     while (step.n_ends) {
-        kvm_debug_remove(step.end[--step.n_ends], KVM_DEBUG_STEP);
+        kvm_debug_remove(step.end[--step.n_ends].addr, KVM_DEBUG_STEP);
     }
     step.cs = NULL;
     kvm_debug_cover();
@@ -271,10 +332,61 @@ static int hand_over(CPUState *cs, QEMUBHFunc *what)
     return EXCP_INTERRUPT;
 }
 
+/* As if the next instruction had not been fetched yet. */
+static void undo_fetch_fault(CPULoongArchState *env)
+{
+    uint64_t mode = R_CSR_CRMD_PLV_MASK | R_CSR_CRMD_IE_MASK;
+    uint64_t code = R_CSR_ESTAT_ECODE_MASK | R_CSR_ESTAT_ESUBCODE_MASK;
+
+    env->pc = env->CSR_ERA;
+    env->CSR_CRMD = (env->CSR_CRMD & ~mode) | (env->CSR_PRMD & mode);
+    env->CSR_CRMD = FIELD_DP64(env->CSR_CRMD, CSR_CRMD, WE,
+                               FIELD_EX64(env->CSR_PRMD, CSR_PRMD, PWE));
+    env->CSR_ERA = step.era;
+    env->CSR_PRMD = step.prmd;
+    env->CSR_BADV = step.badv;
+    env->CSR_BADI = step.badi;
+    env->CSR_ESTAT = (env->CSR_ESTAT & ~code) | (step.estat & code);
+}
+
+/*
+ * The vCPU has come to a word that is not where the step ends, while an end is
+ * missing.  Return: is it over with that?
+ */
+static bool pass_handler(CPULoongArchState *env)
+{
+    End *end = find_end(env->CSR_ERA);
+
+    if (step.returns) {
+        /* Back from its own fault. */
+        kvm_debug_remove(step.pc, KVM_DEBUG_STEP);
+        step.returns = false;
+        kvm_debug_expose(step.cs, step.pc);
+        add_entries();
+        return false;
+    }
+    remove_entries();
+    if (end && !end->planted) {
+        undo_fetch_fault(env);
+        return true;
+    }
+    kvm_debug_cover();
+    step.returns = plant(step.pc);
+    return false;
+}
+
 bool kvm_debug_step_hit(CPUState *cs, bool step_end, bool client, int *ret)
 {
-    if (!step_end || step.cs != cs || (step.quiet && client)) {
+    CPULoongArchState *env = cpu_env(cs);
+    bool returned = step.returns && env->pc == step.pc;
+
+    if (!step_end || step.cs != cs || (client && (step.quiet ||
+        (!returned && !find_end(env->pc))))) {
         return false;
+    }
+    if (!find_end(env->pc) && !pass_handler(env)) {
+        *ret = 0;
+        return true;
     }
     *ret = step.quiet ? hand_over(cs, end_quiet) : EXCP_DEBUG;
     return true;

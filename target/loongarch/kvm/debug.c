@@ -10,12 +10,11 @@
  *
  * A word is planted only while the vCPUs run: when the VM starts all of them
  * are, and when it stops all are lifted, before anyone can look.  So nothing
- * that reads or saves a stopped guest needs to know of them.  A word that the
- * guest has changed meanwhile is the guest's; it is kept, and saved afresh the
- * next time.
+ * that reads or saves a stopped guest needs to know of them.  How that is done
+ * is in debug-plant.c.
  *
  * An exit with no breakpoint behind it belongs to the guest, and gets what KVM
- * gives without a debugger.
+ * gives without a debugger.  What is peculiar to user space is in debug-user.c.
  *
  * Not here: watchpoints, which KVM gives no means for; conditions, which are
  * the client's.
@@ -26,11 +25,10 @@
 #include "qemu/error-report.h"
 #include "qemu/main-loop.h"
 #include "qemu/timer.h"
-#include "exec/address-spaces.h"
 #include "exec/memory.h"
-#include "exec/target_page.h"
 #include "hw/core/cpu.h"
 #include "qapi/error.h"
+#include "system/cpus.h"
 #include "system/hw_accel.h"
 #include "system/kvm.h"
 #include "system/kvm_int.h"
@@ -38,6 +36,7 @@
 #include "cpu.h"
 #include "debug.h"
 #include "debug-inst.h"
+#include "debug-plant.h"
 #include "internals.h"
 #include "trace.h"
 
@@ -47,26 +46,15 @@
 #define VERIFY_INTERVAL         1
 #define VERIFY_MAPPED_EVERY     64
 
-typedef struct Breakpoint {
-    uint64_t addr;
-    unsigned int who;           /* a set of KVM_DEBUG_* */
-    bool direct;                /* set without address translation */
-    MemoryRegion *mr;           /* where it is, with a reference; or NULL */
-    hwaddr offset;
-    uint32_t *word;             /* the same in our memory */
-    uint32_t saved;             /* the guest's own, while planted */
-    bool planted;
-} Breakpoint;
-
 static struct {
     const char *trouble;        /* why guests cannot be debugged */
     uint32_t inst;              /* what to plant, as it is in memory */
     bool active;                /* vCPUs are to leave for it */
     bool running;
     bool ready;                 /* the handlers are registered */
-    GHashTable *table;          /* of Breakpoint, by address */
-    unsigned int hw;            /* how many of them are KVM_DEBUG_HW */
-    GArray *exposed;            /* words that stay lifted for now */
+    bool traps;                 /* exception entries are caught */
+    bool traps_missing;         /* but not of all vCPUs */
+    unsigned int hw;            /* how many plants are KVM_DEBUG_HW */
     QEMUTimer *verify;
     unsigned int verify_round;
 } debug;
@@ -76,121 +64,15 @@ bool kvm_debug_running(void)
     return debug.running;
 }
 
-static bool is_direct(CPUState *cs)
-{
-    CPULoongArchState *env = cpu_env(cs);
-
-    cpu_synchronize_state(cs);
-    return FIELD_EX64(env->CSR_CRMD, CSR_CRMD, DA) &&
-           !FIELD_EX64(env->CSR_CRMD, CSR_CRMD, PG) &&
-           !FIELD_EX64(env->CSR_TLBRERA, CSR_TLBRERA, ISTLBR);
-}
-
-/* Find the memory behind a virtual address; the caller is in an RCU section. */
-static int find_word(CPUState *cs, vaddr addr, MemoryRegion **mr,
-                     hwaddr *offset)
-{
-    hwaddr phys, len = sizeof(uint32_t);
-
-    cpu_synchronize_state(cs);
-    phys = cpu_get_phys_page_debug(cs, addr & TARGET_PAGE_MASK);
-    if (phys == -1) {
-        return -EFAULT;
-    }
-    *mr = address_space_translate(cs->as, phys | (addr & ~TARGET_PAGE_MASK),
-                                  offset, &len, true, MEMTXATTRS_UNSPECIFIED);
-    if (!(memory_region_is_ram(*mr) || memory_region_is_romd(*mr)) ||
-        memory_region_is_ram_device(*mr)) {
-        return -ENXIO;
-    }
-    return len < sizeof(uint32_t) ? -EFAULT : 0;
-}
-
-static uint32_t *word_at(MemoryRegion *mr, hwaddr offset)
-{
-    return memory_region_get_ram_ptr(mr) + offset;
-}
-
-static bool is_exposed(const uint32_t *word)
-{
-    guint i;
-
-    for (i = 0; debug.exposed && i < debug.exposed->len; i++) {
-        if (g_array_index(debug.exposed, uint32_t *, i) == word) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/*
- * Change a guest's word unless the guest does so first.
- *
- * Through our own mapping, as a DMA would: on a LoongArch host the instruction
- * caches are kept coherent by hardware, and the vCPU enters the guest by an
- * ertn, which fetches anew.
- */
-static bool replace(Breakpoint *bp, uint32_t from, uint32_t to)
-{
-    if (qatomic_cmpxchg(bp->word, from, to) != from) {
-        return false;
-    }
-    memory_region_set_dirty(bp->mr, bp->offset, sizeof(to));
-    return true;
-}
-
-static void plant(Breakpoint *bp)
-{
-    uint32_t now;
-
-    if (!bp->mr || is_exposed(bp->word)) {
-        return;
-    }
-    do {
-        now = qatomic_read(bp->word);
-        if (now == debug.inst) {
-            /* By us, for another address maybe; or the guest has its own. */
-            return;
-        }
-        bp->saved = now;
-    } while (!replace(bp, now, debug.inst));
-    bp->planted = true;
-}
-
-static void lift(Breakpoint *bp)
-{
-    if (bp->planted) {
-        replace(bp, debug.inst, bp->saved);
-        bp->planted = false;
-    }
-}
-
-static int locate(CPUState *cs, Breakpoint *bp)
-{
-    MemoryRegion *mr;
-    hwaddr offset;
-    int ret;
-
-    RCU_READ_LOCK_GUARD();
-    ret = find_word(cs, bp->addr, &mr, &offset);
-    if (!ret) {
-        memory_region_ref(mr);
-        bp->mr = mr;
-        bp->offset = offset;
-        bp->word = word_at(mr, offset);
-    }
-    return ret;
-}
-
 /* Through some vCPU: addresses of the kernel are the same for all of them. */
-static int locate_anywhere(CPUState *cs, Breakpoint *bp)
+static int locate_anywhere(CPUState *cs, KvmDebugPlant *bp)
 {
     CPUState *other;
-    int ret = locate(cs, bp);
+    int ret = kvm_debug_plant_locate(cs, bp);
 
     if (ret == -EFAULT) {
         CPU_FOREACH(other) {
-            if (other != cs && !locate(other, bp)) {
+            if (other != cs && !kvm_debug_plant_locate(other, bp)) {
                 return 0;
             }
         }
@@ -198,23 +80,12 @@ static int locate_anywhere(CPUState *cs, Breakpoint *bp)
     return ret;
 }
 
-static void breakpoint_free(gpointer data)
-{
-    Breakpoint *bp = data;
-
-    lift(bp);
-    if (bp->mr) {
-        memory_region_unref(bp->mr);
-    }
-    g_free(bp);
-}
-
 /*
  * Without translation a low address is a physical one: what a user means by it
  * for later may be somebody else's memory now.  It holds only for as long as a
  * vCPU is in that mode.
  */
-static bool is_out_of_place(Breakpoint *bp)
+static bool is_out_of_place(KvmDebugPlant *bp)
 {
     CPUState *cs;
 
@@ -222,28 +93,43 @@ static bool is_out_of_place(Breakpoint *bp)
         return false;
     }
     CPU_FOREACH(cs) {
-        if (is_direct(cs)) {
+        if (kvm_debug_is_direct(cs)) {
             return false;
         }
     }
     return true;
 }
 
+/*
+ * What unprivileged code can execute must not end its program.  After this
+ * there are more plants: not while walking over them.
+ */
+static void catch_traps(void)
+{
+    debug.traps = true;
+    debug.traps_missing = !kvm_debug_catch_traps();
+}
+
 static void plant_all(void)
 {
+    bool user = false;
     GHashTableIter iter;
     gpointer value;
 
-    g_hash_table_iter_init(&iter, debug.table);
+    g_hash_table_iter_init(&iter, kvm_debug_plants());
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
-        Breakpoint *bp = value;
+        KvmDebugPlant *bp = value;
 
-        if (!bp->mr && first_cpu) {
+        if (!bp->place.mr && bp->who & KVM_DEBUG_HW && first_cpu) {
             locate_anywhere(first_cpu, bp);
         }
         if (!is_out_of_place(bp)) {
-            plant(bp);
+            kvm_debug_plant(bp);
         }
+        user |= bp->user;
+    }
+    if (user) {
+        catch_traps();
     }
 }
 
@@ -252,10 +138,29 @@ static void lift_all(void)
     GHashTableIter iter;
     gpointer value;
 
-    g_hash_table_iter_init(&iter, debug.table);
+    g_hash_table_iter_init(&iter, kvm_debug_plants());
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
-        lift(value);
+        kvm_debug_lift(value);
     }
+}
+
+/*
+ * A vCPU that has executed one of our words and not come out yet is taken back
+ * before the word goes.  The vCPUs stand still.
+ */
+static void release_traps(void)
+{
+    CPUState *cs;
+
+    if (!debug.traps) {
+        return;
+    }
+    CPU_FOREACH(cs) {
+        cpu_synchronize_state(cs);
+        kvm_debug_undo_trap(cs);
+    }
+    kvm_debug_plants_remove(KVM_DEBUG_TRAP);
+    debug.traps = false;
 }
 
 /*
@@ -266,22 +171,28 @@ static void lift_all(void)
 static void verify(void *opaque)
 {
     bool map = debug.verify_round++ % VERIFY_MAPPED_EVERY == 0;
+    bool user = false;
     GHashTableIter iter;
     gpointer value;
 
-    g_hash_table_iter_init(&iter, debug.table);
+    g_hash_table_iter_init(&iter, kvm_debug_plants());
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
-        Breakpoint *bp = value;
+        KvmDebugPlant *bp = value;
 
         if (!(bp->who & KVM_DEBUG_HW)) {
             continue;
         }
-        if (!bp->mr && map) {
+        if (!bp->place.mr && map) {
             locate_anywhere(first_cpu, bp);
         }
-        if (bp->mr && qatomic_read(bp->word) != debug.inst) {
-            plant(bp);
+        if (bp->place.mr && (map || !bp->user) &&
+            qatomic_read(bp->place.word) != debug.inst) {
+            kvm_debug_plant(bp);
         }
+        user |= bp->user;
+    }
+    if (map && (debug.traps ? debug.traps_missing : user)) {
+        catch_traps();
     }
     timer_mod(debug.verify,
               qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + VERIFY_INTERVAL);
@@ -289,7 +200,7 @@ static void verify(void *opaque)
 
 static void verify_start_or_stop(void)
 {
-    if (debug.running && debug.hw) {
+    if (debug.running && (debug.hw || (debug.traps && debug.traps_missing))) {
         if (!timer_pending(debug.verify)) {
             timer_mod(debug.verify, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) +
                                     VERIFY_INTERVAL);
@@ -305,6 +216,7 @@ static void vm_state_change(void *opaque, bool running, RunState state)
     if (running) {
         plant_all();
     } else {
+        release_traps();
         kvm_debug_step_cancel();
         lift_all();
     }
@@ -314,10 +226,26 @@ static void vm_state_change(void *opaque, bool running, RunState state)
 /*
  * A reset of a running machine does not stop it in the sense of the handler
  * above.  What has been loaded anew is planted anew; the vCPUs stand still.
+ * No process has outlived it.
  */
 void kvm_debug_after_reset(void)
 {
+    GHashTableIter iter;
+    gpointer value;
+
+    if (!debug.ready) {
+        return;
+    }
+    g_hash_table_iter_init(&iter, kvm_debug_plants());
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        KvmDebugPlant *bp = value;
+
+        if (bp->space.pgdl) {
+            kvm_debug_plant_forget_place(bp);
+        }
+    }
     if (debug.running) {
+        release_traps();
         kvm_debug_step_cancel();
         plant_all();
     }
@@ -330,9 +258,7 @@ static void make_ready(void)
     }
     debug.ready = true;
     debug.running = runstate_is_running();
-    debug.table = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL,
-                                        breakpoint_free);
-    debug.exposed = g_array_new(false, false, sizeof(uint32_t *));
+    kvm_debug_plants_init(debug.inst);
     debug.verify = timer_new_ms(QEMU_CLOCK_REALTIME, verify, NULL);
     /* Last when the VM starts, first when it stops. */
     qemu_add_vm_change_state_handler_prio(vm_state_change, NULL, INT_MAX);
@@ -345,6 +271,11 @@ void kvm_loongarch_debug_init_vcpu(CPUState *cs)
 
     debug.trouble = loongarch_debug_inst_trouble(err, word);
     debug.inst = debug.trouble ? 0 : cpu_to_le32(word);
+    if (debug.traps) {
+        /* Hot-plugged: its kernel makes entries for it, some time. */
+        debug.traps_missing = true;
+        verify_start_or_stop();
+    }
 }
 
 bool loongarch_cpu_gdb_steps_alone(CPUState *cs)
@@ -361,16 +292,10 @@ bool loongarch_cpu_gdb_start(CPUState *cs, Error **errp)
     return true;
 }
 
-static Breakpoint *lookup(vaddr addr)
+static int check_place(CPUState *cs, KvmDebugPlant *bp)
 {
-    uint64_t key = addr;
-
-    return debug.table ? g_hash_table_lookup(debug.table, &key) : NULL;
-}
-
-static int check_place(CPUState *cs, Breakpoint *bp)
-{
-    int ret = locate_anywhere(cs, bp);
+    int ret = bp->who & KVM_DEBUG_CLIENT ? locate_anywhere(cs, bp)
+                                         : kvm_debug_plant_locate(cs, bp);
 
     if (ret == -EFAULT && bp->who == KVM_DEBUG_HW) {
         return 0;
@@ -378,18 +303,29 @@ static int check_place(CPUState *cs, Breakpoint *bp)
     if (ret) {
         return ret;
     }
-    bp->direct = is_direct(cs) &&
+    bp->direct = kvm_debug_is_direct(cs) &&
                  bp->addr < 1ULL << TARGET_VIRT_ADDR_SPACE_BITS;
     /* No instruction is zero: nothing is there yet, or it is no code. */
-    if (bp->direct && bp->who == KVM_DEBUG_SW && !qatomic_read(bp->word)) {
+    if (bp->direct && bp->who == KVM_DEBUG_SW &&
+        !qatomic_read(bp->place.word)) {
         return -EFAULT;
     }
     return 0;
 }
 
+static void plant_new(KvmDebugPlant *bp)
+{
+    if (debug.running) {
+        kvm_debug_plant(bp);
+        if (bp->user && bp->who != KVM_DEBUG_TRAP) {
+            catch_traps();
+        }
+    }
+}
+
 int kvm_debug_insert(CPUState *cs, vaddr addr, unsigned int who)
 {
-    Breakpoint *bp;
+    KvmDebugPlant *bp;
     int ret;
 
     if (addr & 3) {
@@ -399,25 +335,22 @@ int kvm_debug_insert(CPUState *cs, vaddr addr, unsigned int who)
         return -ENOSYS;
     }
     make_ready();
-    bp = lookup(addr);
+    bp = kvm_debug_plant_lookup(addr, who);
     if (!bp) {
-        bp = g_new0(Breakpoint, 1);
-        bp->addr = addr;
-        bp->who = who;
+        bp = kvm_debug_plant_new(addr, who);
         ret = check_place(cs, bp);
         if (ret) {
-            breakpoint_free(bp);
+            kvm_debug_plant_free(bp);
             return ret;
         }
-        g_hash_table_insert(debug.table, &bp->addr, bp);
-        if (debug.running) {
-            plant(bp);
-        }
-    } else if (who == KVM_DEBUG_SW && !bp->mr) {
+        kvm_debug_plant_add(bp);
+        plant_new(bp);
+    } else if (who == KVM_DEBUG_SW && !bp->place.mr) {
         ret = locate_anywhere(cs, bp);
         if (ret) {
             return ret;
         }
+        plant_new(bp);
     } else if (bp->who & who) {
         return 0;
     }
@@ -430,86 +363,24 @@ int kvm_debug_insert(CPUState *cs, vaddr addr, unsigned int who)
 
 void kvm_debug_remove(vaddr addr, unsigned int who)
 {
-    Breakpoint *bp = lookup(addr);
+    KvmDebugPlant *bp = kvm_debug_plant_lookup(addr, who);
 
     if (!bp || !(bp->who & who)) {
         return;
     }
     debug.hw -= who == KVM_DEBUG_HW;
-    bp->who &= ~who;
-    if (!bp->who) {
-        g_hash_table_remove(debug.table, &bp->addr);
+    if (bp->who == who) {
+        kvm_debug_plant_remove(bp);
+    } else {
+        bp->who &= ~who;
     }
     verify_start_or_stop();
 }
 
-/* The breakpoint whose word is planted here, under whatever address. */
-static Breakpoint *planted_at(const uint32_t *word)
-{
-    GHashTableIter iter;
-    gpointer value;
-
-    if (!debug.table) {
-        return NULL;
-    }
-    g_hash_table_iter_init(&iter, debug.table);
-    while (g_hash_table_iter_next(&iter, NULL, &value)) {
-        Breakpoint *bp = value;
-
-        if (bp->planted && bp->word == word) {
-            return bp;
-        }
-    }
-    return NULL;
-}
-
-bool kvm_debug_fetch(CPUState *cs, vaddr addr, uint32_t *insn)
-{
-    MemoryRegion *mr;
-    hwaddr offset;
-    Breakpoint *bp;
-
-    RCU_READ_LOCK_GUARD();
-    if (addr & 3 || find_word(cs, addr, &mr, &offset)) {
-        return false;
-    }
-    *insn = qatomic_read(word_at(mr, offset));
-    if (*insn == debug.inst) {
-        bp = planted_at(word_at(mr, offset));
-        if (bp) {
-            *insn = bp->saved;
-        }
-    }
-    *insn = le32_to_cpu(*insn);
-    return true;
-}
-
-void kvm_debug_expose(CPUState *cs, vaddr addr)
-{
-    MemoryRegion *mr;
-    hwaddr offset;
-    Breakpoint *bp;
-    uint32_t *word;
-
-    RCU_READ_LOCK_GUARD();
-    if (find_word(cs, addr, &mr, &offset)) {
-        return;
-    }
-    word = word_at(mr, offset);
-    bp = planted_at(word);
-    if (bp) {
-        g_array_append_val(debug.exposed, word);
-        lift(bp);
-    }
-}
-
 void kvm_debug_cover(void)
 {
-    if (debug.exposed && debug.exposed->len) {
-        g_array_set_size(debug.exposed, 0);
-        if (debug.running) {
-            plant_all();
-        }
+    if (kvm_debug_unexpose() && debug.running) {
+        plant_all();
     }
 }
 
@@ -520,43 +391,77 @@ static void refuse_hypercall(CPULoongArchState *env)
     env->pc += 4;
 }
 
+bool kvm_debug_is_ours(CPUState *cs)
+{
+    CPULoongArchState *env = cpu_env(cs);
+    KvmDebugPlace place;
+
+    RCU_READ_LOCK_GUARD();
+    if (kvm_debug_find(cs, env->pc, &place)) {
+        return false;
+    }
+    if (qatomic_read(place.word) != debug.inst) {
+        /* It has been another one. */
+        return (uint32_t)env->CSR_BADI == le32_to_cpu(debug.inst);
+    }
+    return kvm_debug_planted(cs, env->pc, &place);
+}
+
+/* Of a client or of a step: is this vCPU meant, at this place? */
+static bool is_meant(CPUState *cs, KvmDebugPlant *bp,
+                     const KvmDebugPlace *place)
+{
+    if (!bp) {
+        return false;
+    }
+    if (place && !bp->place.mr && bp->who & KVM_DEBUG_HW) {
+        kvm_debug_plant_locate(cs, bp);
+    }
+    return kvm_debug_is_in(cs, &bp->space) &&
+           (!place || bp->place.word == place->word);
+}
+
+/* A word of ours, for another address or on an exception's entry. */
+static int pass(CPUState *cs, KvmDebugPlant *bp)
+{
+    if (bp->who == KVM_DEBUG_TRAP && kvm_debug_pass_trap(cs)) {
+        return 0;
+    }
+    return kvm_debug_step_past(cs);
+}
+
 int kvm_loongarch_debug_exit(CPUState *cs)
 {
     CPULoongArchState *env = cpu_env(cs);
-    MemoryRegion *mr = NULL;
-    hwaddr offset;
-    Breakpoint *bp, *here = NULL;
-    uint32_t *word = NULL;
+    KvmDebugPlace place;
+    KvmDebugPlant *here = NULL;
+    bool found, client, step_end;
     int ret;
 
     BQL_LOCK_GUARD();
     RCU_READ_LOCK_GUARD();
     kvm_cpu_synchronize_state(cs);
-    bp = lookup(env->pc);
-    if (!find_word(cs, env->pc, &mr, &offset)) {
-        word = word_at(mr, offset);
-        if (qatomic_read(word) != debug.inst) {
+    kvm_debug_undo_trap(cs);
+    found = !kvm_debug_find(cs, env->pc, &place);
+    if (found) {
+        here = kvm_debug_planted(cs, env->pc, &place);
+        if (qatomic_read(place.word) != debug.inst) {
             /* Gone since: execute what is there now. */
             return 0;
         }
-        if (bp && !bp->mr) {
-            locate(cs, bp);
-        }
-        if (bp && bp->mr && bp->word != word) {
-            bp = NULL;          /* the same address in another process */
-        }
-        here = planted_at(word);
     }
-
-    if (bp) {
-        if (kvm_debug_step_hit(cs, bp->who & KVM_DEBUG_STEP,
-                               bp->who & ~KVM_DEBUG_STEP, &ret)) {
-            return ret;
-        }
+    client = is_meant(cs, kvm_debug_plant_lookup(env->pc, KVM_DEBUG_SW),
+                      found ? &place : NULL);
+    step_end = is_meant(cs, kvm_debug_plant_lookup(env->pc, KVM_DEBUG_STEP),
+                        found ? &place : NULL);
+    if (kvm_debug_step_hit(cs, step_end, client, &ret)) {
+        return ret;
+    }
+    if (client) {
         return EXCP_DEBUG;
     }
     if (here) {
-        return kvm_debug_step_past(cs);
+        return pass(cs, here);
     }
     refuse_hypercall(env);
     return 0;
@@ -609,11 +514,25 @@ int kvm_arch_remove_hw_breakpoint(vaddr addr, vaddr len, int type)
 
 void kvm_arch_remove_all_hw_breakpoints(void)
 {
-    if (debug.table) {
+    bool pause = debug.ready && debug.running;
+    CPUState *cs;
+
+    if (pause) {
+        /* Some may stand still for a step, whose end goes as well. */
+        pause_all_vcpus();
+    }
+    release_traps();
+    if (debug.ready) {
         kvm_debug_step_cancel();
-        g_hash_table_remove_all(debug.table);
+        kvm_debug_plants_remove_all();
         debug.hw = 0;
         verify_start_or_stop();
     }
     debug.active = false;
+    if (pause) {
+        CPU_FOREACH(cs) {
+            loongarch_cpu_gdb_hold_interrupts(cs, false);
+        }
+        resume_all_vcpus();
+    }
 }

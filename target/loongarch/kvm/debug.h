@@ -16,7 +16,9 @@
 enum {
     KVM_DEBUG_SW = 1 << GDB_BREAKPOINT_SW,
     KVM_DEBUG_HW = 1 << GDB_BREAKPOINT_HW,
+    KVM_DEBUG_CLIENT = KVM_DEBUG_SW | KVM_DEBUG_HW,
     KVM_DEBUG_STEP = 1 << 8,    /* where a step ends, see debug-step.c */
+    KVM_DEBUG_TRAP = 1 << 9,    /* where an exception enters, debug-user.c */
 };
 
 /**
@@ -43,7 +45,8 @@ void kvm_debug_after_reset(void);
 
 /**
  * kvm_debug_insert() - record a breakpoint, and plant it if the VM runs
- * @cs: the vCPU whose translation is used first; the others follow
+ * @cs: the vCPU whose translation is used first; the others follow, but for
+ *      %KVM_DEBUG_STEP and %KVM_DEBUG_TRAP, which mean this one
  * @addr: virtual address
  * @who: one of KVM_DEBUG_*
  *
@@ -83,6 +86,16 @@ bool kvm_debug_fetch(CPUState *cs, vaddr addr, uint32_t *insn);
  */
 void kvm_debug_expose(CPUState *cs, vaddr addr);
 void kvm_debug_cover(void);
+/* The first half of it: is there something to be planted again? */
+bool kvm_debug_unexpose(void);
+
+/**
+ * kvm_debug_is_ours() - has this vCPU executed a planted word?
+ * @cs: the vCPU, whose exception for it has been taken back
+ *
+ * Also one that has been lifted since.
+ */
+bool kvm_debug_is_ours(CPUState *cs);
 
 /* Is the VM running, with everything planted? */
 bool kvm_debug_running(void);
@@ -115,5 +128,43 @@ void kvm_debug_step_cancel(void);
 
 /* cpu_single_step() was called for @cs. */
 void kvm_debug_step_update(CPUState *cs);
+
+/* debug-user.c; all of it with the BQL and with the vCPU's state at hand */
+
+/* Where a general exception enters. */
+uint64_t kvm_debug_vector(CPULoongArchState *env, unsigned int ecode);
+
+/* Can unprivileged code run at this address, page tables apart? */
+bool kvm_debug_is_open(CPUState *cs, vaddr addr);
+
+/**
+ * kvm_debug_catch_traps() - see to it that no planted word ends a program
+ *
+ * Return: false if a vCPU has no exception entries yet.
+ */
+bool kvm_debug_catch_traps(void);
+
+/* Does this vCPU stand on the entry of the exception that is caught? */
+bool kvm_debug_at_trap(CPUState *cs);
+
+/**
+ * kvm_debug_undo_trap() - take the exception of a planted word back
+ * @cs: the vCPU
+ *
+ * Return: false, with nothing changed, if it does not stand on the entry of
+ * the exception, or if that is the guest's own.
+ */
+bool kvm_debug_undo_trap(CPUState *cs);
+
+/**
+ * kvm_debug_pass_trap() - do what the guest has on the entry of the exception
+ * @cs: the vCPU, which stands there
+ *
+ * A handler has to put a register away before anything else; that much is
+ * known here, and costs far less than to let the vCPU do it.
+ *
+ * Return: false if it is another instruction.
+ */
+bool kvm_debug_pass_trap(CPUState *cs);
 
 #endif

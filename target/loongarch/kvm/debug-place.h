@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * LoongArch KVM: a word of a guest's memory, and whose address led to it
+ *
+ * All of it needs the BQL, and an RCU section around what it finds.
+ */
+
+#ifndef LOONGARCH_KVM_DEBUG_PLACE_H
+#define LOONGARCH_KVM_DEBUG_PLACE_H
+
+/**
+ * struct KvmDebugPlace - a word of the guest's memory
+ * @mr: where it is; NULL is nowhere
+ * @offset: in @mr, in bytes
+ * @word: the same in our memory
+ */
+typedef struct KvmDebugPlace {
+    MemoryRegion *mr;
+    hwaddr offset;
+    uint32_t *word;
+} KvmDebugPlace;
+
+/**
+ * struct KvmDebugSpace - an address space of the guest
+ * @pgdl: CSR.PGDL; 0 is none, the address means the same in all of them
+ * @pwcl: CSR.PWCL
+ * @pwch: CSR.PWCH
+ */
+typedef struct KvmDebugSpace {
+    uint64_t pgdl, pwcl, pwch;
+} KvmDebugSpace;
+
+/* Does this vCPU run without address translation? */
+bool kvm_debug_is_direct(CPUState *cs);
+
+/**
+ * kvm_debug_find() - the word behind a virtual address
+ * @cs: the vCPU that translates
+ * @addr: virtual address of a word
+ * @place: set to it; the region is not referenced
+ *
+ * Return: 0; -EFAULT if nothing is mapped there, -ENXIO if it is a device.
+ */
+int kvm_debug_find(CPUState *cs, vaddr addr, KvmDebugPlace *place);
+
+/* The same through the page tables of a space, whoever runs in it. */
+int kvm_debug_find_in(const KvmDebugSpace *space, vaddr addr,
+                      KvmDebugPlace *place);
+
+/**
+ * kvm_debug_space_of() - the address space that an address belongs to
+ * @cs: the vCPU that translates
+ * @addr: virtual address of a word
+ * @place: what kvm_debug_find() has found
+ *
+ * Return: the space, if the lower half's page tables have led there; else none.
+ */
+KvmDebugSpace kvm_debug_space_of(CPUState *cs, vaddr addr,
+                                 const KvmDebugPlace *place);
+
+/* Does what is meant in this space concern this vCPU now? */
+bool kvm_debug_is_in(CPUState *cs, const KvmDebugSpace *space);
+
+/**
+ * kvm_debug_replace() - change a guest's word unless the guest does so first
+ * @place: the word
+ * @from: what it has to be, as it is in memory
+ * @to: what it becomes
+ *
+ * Return: false if it is something else.
+ */
+bool kvm_debug_replace(const KvmDebugPlace *place, uint32_t from, uint32_t to);
+
+#endif

@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * LoongArch KVM: words planted in a guest's memory
+ *
+ * See debug-plant.h.  When they are to be there is decided in debug.c.
+ *
+ * A word that the guest has changed meanwhile is the guest's; it is kept, and
+ * saved afresh the next time.
+ *
+ * An address of user space belongs to an address space.  Its page can be given
+ * to somebody else by the guest at any time, so it is looked up again before
+ * each planting.
+ */
+
+#include "qemu/osdep.h"
+#include "qemu/main-loop.h"
+#include "exec/memory.h"
+#include "hw/core/cpu.h"
+#include "system/hw_accel.h"
+#include "cpu.h"
+#include "debug.h"
+#include "debug-plant.h"
+
+static struct {
+    uint32_t inst;
+    GHashTable *table;          /* a set */
+    GArray *exposed;            /* words that stay lifted for now */
+} plants;
+
+static unsigned int kind(unsigned int who)
+{
+    return who & KVM_DEBUG_CLIENT ? KVM_DEBUG_CLIENT : who;
+}
+
+static guint plant_hash(gconstpointer key)
+{
+    const KvmDebugPlant *plant = key;
+    uint64_t value = plant->addr + kind(plant->who);
+
+    return g_int64_hash(&value);
+}
+
+static gboolean plant_equal(gconstpointer a, gconstpointer b)
+{
+    const KvmDebugPlant *one = a, *other = b;
+
+    return one->addr == other->addr && kind(one->who) == kind(other->who);
+}
+
+void kvm_debug_plants_init(uint32_t inst)
+{
+    plants.inst = inst;
+    plants.table = g_hash_table_new(plant_hash, plant_equal);
+    plants.exposed = g_array_new(false, false, sizeof(uint32_t *));
+}
+
+GHashTable *kvm_debug_plants(void)
+{
+    return plants.table;
+}
+
+KvmDebugPlant *kvm_debug_plant_lookup(vaddr addr, unsigned int who)
+{
+    KvmDebugPlant key = { .addr = addr, .who = who };
+
+    return plants.table ? g_hash_table_lookup(plants.table, &key) : NULL;
+}
+
+KvmDebugPlant *kvm_debug_plant_new(vaddr addr, unsigned int who)
+{
+    KvmDebugPlant *plant = g_new0(KvmDebugPlant, 1);
+
+    plant->addr = addr;
+    plant->who = who;
+    return plant;
+}
+
+void kvm_debug_plant_add(KvmDebugPlant *plant)
+{
+    g_hash_table_add(plants.table, plant);
+}
+
+static void move_to(KvmDebugPlant *plant, const KvmDebugPlace *place)
+{
+    if (place->mr) {
+        memory_region_ref(place->mr);
+    }
+    if (plant->place.mr) {
+        memory_region_unref(plant->place.mr);
+    }
+    plant->place = *place;
+}
+
+/* The plant whose word is there, under whatever address. */
+static KvmDebugPlant *planted_at(const uint32_t *word)
+{
+    GHashTableIter iter;
+    gpointer value;
+
+    if (!plants.table) {
+        return NULL;
+    }
+    g_hash_table_iter_init(&iter, plants.table);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        KvmDebugPlant *plant = value;
+
+        if (plant->planted && plant->place.word == word) {
+            return plant;
+        }
+    }
+    return NULL;
+}
+
+/* Another one for the same word has not planted it: it was there. */
+static KvmDebugPlant *find_heir(const KvmDebugPlant *plant)
+{
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, plants.table);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        KvmDebugPlant *other = value;
+
+        if (other != plant && other->place.word == plant->place.word) {
+            return other;
+        }
+    }
+    return NULL;
+}
+
+void kvm_debug_plant_free(KvmDebugPlant *plant)
+{
+    KvmDebugPlant *heir = plant->planted ? find_heir(plant) : NULL;
+
+    if (heir) {
+        heir->saved = plant->saved;
+        heir->planted = true;
+        plant->planted = false;
+    }
+    kvm_debug_lift(plant);
+    move_to(plant, &(KvmDebugPlace) {});
+    g_free(plant);
+}
+
+void kvm_debug_plant_remove(KvmDebugPlant *plant)
+{
+    g_hash_table_remove(plants.table, plant);
+    kvm_debug_plant_free(plant);
+}
+
+void kvm_debug_plants_remove(unsigned int who)
+{
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, plants.table);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        KvmDebugPlant *plant = value;
+
+        if (plant->who & who) {
+            g_hash_table_iter_remove(&iter);
+            kvm_debug_plant_free(plant);
+        }
+    }
+}
+
+void kvm_debug_plants_remove_all(void)
+{
+    kvm_debug_plants_remove(UINT_MAX);
+}
+
+int kvm_debug_plant_locate(CPUState *cs, KvmDebugPlant *plant)
+{
+    KvmDebugPlace place;
+    int ret;
+
+    RCU_READ_LOCK_GUARD();
+    ret = kvm_debug_find(cs, plant->addr, &place);
+    if (!ret) {
+        move_to(plant, &place);
+        plant->space = kvm_debug_space_of(cs, plant->addr, &place);
+        plant->user = plant->space.pgdl ||
+                      kvm_debug_is_open(cs, plant->addr);
+    }
+    return ret;
+}
+
+void kvm_debug_plant_forget_place(KvmDebugPlant *plant)
+{
+    kvm_debug_lift(plant);
+    move_to(plant, &(KvmDebugPlace) {});
+    plant->space.pgdl = 0;
+    plant->user = false;
+}
+
+static bool is_unmoved(const KvmDebugPlant *plant)
+{
+    KvmDebugPlace now;
+
+    return !plant->space.pgdl ||
+           (!kvm_debug_find_in(&plant->space, plant->addr, &now) &&
+            now.word == plant->place.word);
+}
+
+/*
+ * Can it be planted?  Where the tables of a space lead to is believed only if
+ * it is where they have always led to, or if a vCPU uses them: they may be no
+ * tables any more.
+ */
+static bool is_there(KvmDebugPlant *plant)
+{
+    KvmDebugPlace now;
+    CPUState *cs;
+
+    if (!plant->place.mr) {
+        return false;
+    }
+    if (is_unmoved(plant)) {
+        return true;
+    }
+    CPU_FOREACH(cs) {
+        cpu_synchronize_state(cs);
+        if (kvm_debug_is_in(cs, &plant->space) &&
+            !kvm_debug_find(cs, plant->addr, &now)) {
+            move_to(plant, &now);
+            return is_unmoved(plant);
+        }
+    }
+    return false;
+}
+
+static bool is_exposed(const uint32_t *word)
+{
+    guint i;
+
+    for (i = 0; i < plants.exposed->len; i++) {
+        if (g_array_index(plants.exposed, uint32_t *, i) == word) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A kernel makes the entries of a new CPU by copying another's: any planted. */
+static KvmDebugPlant *entry_copied(void)
+{
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, plants.table);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        KvmDebugPlant *plant = value;
+
+        if (plant->who == KVM_DEBUG_TRAP && plant->planted) {
+            return plant;
+        }
+    }
+    return NULL;
+}
+
+/*
+ * Our word is there: by us, for another address maybe, or copied by the guest.
+ * Or the guest has its own.
+ */
+static void adopt(KvmDebugPlant *plant)
+{
+    KvmDebugPlant *copied = entry_copied();
+
+    if (plant->who == KVM_DEBUG_TRAP && copied &&
+        !planted_at(plant->place.word)) {
+        plant->saved = copied->saved;
+        plant->planted = true;
+    }
+}
+
+void kvm_debug_plant(KvmDebugPlant *plant)
+{
+    uint32_t now;
+
+    RCU_READ_LOCK_GUARD();
+    if (!is_there(plant) || is_exposed(plant->place.word)) {
+        return;
+    }
+    do {
+        now = qatomic_read(plant->place.word);
+        if (now == plants.inst) {
+            adopt(plant);
+            return;
+        }
+        plant->saved = now;
+    } while (!kvm_debug_replace(&plant->place, now, plants.inst));
+    plant->planted = true;
+    if (!is_unmoved(plant)) {
+        /* The guest has taken the page away under our hands. */
+        kvm_debug_lift(plant);
+    }
+}
+
+void kvm_debug_lift(KvmDebugPlant *plant)
+{
+    KvmDebugPlace now;
+
+    if (!plant->planted) {
+        return;
+    }
+    RCU_READ_LOCK_GUARD();
+    kvm_debug_replace(&plant->place, plants.inst, plant->saved);
+    plant->planted = false;
+    /* The guest can have moved the page, with our word in it. */
+    if (plant->space.pgdl &&
+        !kvm_debug_find_in(&plant->space, plant->addr, &now) &&
+        now.word != plant->place.word && !planted_at(now.word)) {
+        kvm_debug_replace(&now, plants.inst, plant->saved);
+    }
+}
+
+KvmDebugPlant *kvm_debug_planted(CPUState *cs, vaddr addr,
+                                 const KvmDebugPlace *place)
+{
+    KvmDebugPlant *plant = planted_at(place->word);
+
+    if (plant) {
+        return plant;
+    }
+    if (kvm_debug_at_trap(cs)) {
+        plant = entry_copied();
+        if (plant) {
+            kvm_debug_replace(place, plants.inst, plant->saved);
+        }
+        return plant;
+    }
+    plant = kvm_debug_plant_lookup(addr, KVM_DEBUG_CLIENT);
+    if (!plant || !plant->planted || !plant->space.pgdl) {
+        return NULL;
+    }
+    if (kvm_debug_is_in(cs, &plant->space)) {
+        kvm_debug_replace(&plant->place, plants.inst, plant->saved);
+        move_to(plant, place);
+    } else {
+        /* A fork has a copy of its own. */
+        kvm_debug_replace(place, plants.inst, plant->saved);
+    }
+    return plant;
+}
+
+bool kvm_debug_fetch(CPUState *cs, vaddr addr, uint32_t *insn)
+{
+    KvmDebugPlace place;
+    KvmDebugPlant *plant;
+
+    RCU_READ_LOCK_GUARD();
+    if (addr & 3 || kvm_debug_find(cs, addr, &place)) {
+        return false;
+    }
+    *insn = qatomic_read(place.word);
+    if (*insn == plants.inst) {
+        plant = planted_at(place.word);
+        if (plant) {
+            *insn = plant->saved;
+        }
+    }
+    *insn = le32_to_cpu(*insn);
+    return true;
+}
+
+void kvm_debug_expose(CPUState *cs, vaddr addr)
+{
+    KvmDebugPlace place;
+    KvmDebugPlant *plant;
+
+    RCU_READ_LOCK_GUARD();
+    if (kvm_debug_find(cs, addr, &place)) {
+        return;
+    }
+    plant = planted_at(place.word);
+    if (plant) {
+        g_array_append_val(plants.exposed, place.word);
+        kvm_debug_lift(plant);
+    }
+}
+
+bool kvm_debug_unexpose(void)
+{
+    bool some = plants.exposed && plants.exposed->len;
+
+    if (some) {
+        g_array_set_size(plants.exposed, 0);
+    }
+    return some;
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * LoongArch KVM: words planted in a guest's memory
+ *
+ * All of it needs the BQL.
+ */
+
+#ifndef LOONGARCH_KVM_DEBUG_PLANT_H
+#define LOONGARCH_KVM_DEBUG_PLANT_H
+
+#include "debug-place.h"
+
+/**
+ * struct KvmDebugPlant - a word of ours at an address
+ * @addr: virtual address
+ * @who: whom it is for, a set of KVM_DEBUG_*, see kvm_debug_plant_lookup()
+ * @direct: set without address translation
+ * @user: what runs there can be unprivileged
+ * @space: whose address it is
+ * @place: where it is, with a reference; or nowhere yet
+ * @saved: the guest's own word, as it is in memory, while planted
+ * @planted: it is there
+ */
+typedef struct KvmDebugPlant {
+    vaddr addr;
+    unsigned int who;
+    bool direct, user;
+    KvmDebugSpace space;
+    KvmDebugPlace place;
+    uint32_t saved;
+    bool planted;
+} KvmDebugPlant;
+
+/* Before anything else here; @inst is what to plant, as it is in memory. */
+void kvm_debug_plants_init(uint32_t inst);
+
+/* All of them, as values; NULL before the above.  Not to be changed. */
+GHashTable *kvm_debug_plants(void);
+
+/**
+ * kvm_debug_plant_lookup() - the plant at an address
+ * @addr: virtual address
+ * @who: one of KVM_DEBUG_*
+ *
+ * Those of the client are one plant.  The end of a step and the entry of an
+ * exception are others, since the same address can be in another space.
+ */
+KvmDebugPlant *kvm_debug_plant_lookup(vaddr addr, unsigned int who);
+
+/**
+ * kvm_debug_plant_new() - a plant that is nowhere yet, and not looked up
+ * @addr: virtual address
+ * @who: one of KVM_DEBUG_*
+ *
+ * It is given away by kvm_debug_plant_add() or kvm_debug_plant_free().
+ */
+KvmDebugPlant *kvm_debug_plant_new(vaddr addr, unsigned int who);
+void kvm_debug_plant_add(KvmDebugPlant *plant);
+void kvm_debug_plant_free(KvmDebugPlant *plant);
+
+/* Forget it; the word goes unless another plant wants it. */
+void kvm_debug_plant_remove(KvmDebugPlant *plant);
+void kvm_debug_plants_remove(unsigned int who);
+void kvm_debug_plants_remove_all(void);
+
+/* Find out where it is, through one vCPU; return as kvm_debug_find(). */
+int kvm_debug_plant_locate(CPUState *cs, KvmDebugPlant *plant);
+
+/* Its process is no more. */
+void kvm_debug_plant_forget_place(KvmDebugPlant *plant);
+
+/* Put the word there, or take it away.  What is so already stays so. */
+void kvm_debug_plant(KvmDebugPlant *plant);
+void kvm_debug_lift(KvmDebugPlant *plant);
+
+/**
+ * kvm_debug_planted() - whose word a vCPU has executed
+ * @cs: the vCPU
+ * @addr: virtual address
+ * @place: what is there
+ *
+ * A guest copies pages, and our words with them.  A copy is put right here:
+ * afterwards it is known, or it is gone.
+ *
+ * Return: a plant whose word this is or was; NULL if it is the guest's.
+ */
+KvmDebugPlant *kvm_debug_planted(CPUState *cs, vaddr addr,
+                                 const KvmDebugPlace *place);
+
+#endif
