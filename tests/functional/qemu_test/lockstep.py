@@ -14,6 +14,7 @@ import socket
 import struct
 from dataclasses import dataclass, field
 
+from .rsp import Packets
 from .stepprogram import DATA, DATA_SIZE, PHYSICAL, WINDOW, Program
 
 PC, BADV = 33, 34
@@ -32,36 +33,13 @@ class Difference(AssertionError):
     """The machines do not agree, or one has done what it must not."""
 
 
-class SteppedStub:
+class SteppedStub(Packets):
     """A connection to a stub, for many steps: one round trip each."""
 
     def __init__(self, connection: socket.socket) -> None:
         """On a connection, which stays the caller's to close."""
-        self._socket = connection
-        self._socket.settimeout(TIMEOUT)
-        if connection.family == socket.AF_INET:
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._data = b""
+        super().__init__(connection, TIMEOUT)
         self.steps = 0
-
-    @staticmethod
-    def _packet(text: str) -> bytes:
-        return f"${text}#{sum(text.encode()) & 0xff:02x}".encode()
-
-    def _receive(self) -> str:
-        while (end := self._data.find(b"#")) < 0 or len(self._data) < end + 3:
-            more = self._socket.recv(65536)
-            if not more:
-                raise EOFError("the stub has closed the connection")
-            self._data += more
-        packet, self._data = self._data[:end], self._data[end + 3:]
-        return packet[packet.index(b"$") + 1:].decode()
-
-    def ask(self, text: str) -> str:
-        self._socket.sendall(self._packet(text))
-        answer = self._receive()
-        self._socket.sendall(b"+")
-        return answer
 
     def command(self, text: str) -> None:
         answer = self.ask(text)
@@ -81,11 +59,11 @@ class SteppedStub:
     def start_step(self, thread: int = 1) -> None:
         # A packet is an acknowledgement of what came before it; nothing may
         # come while the machine runs, which would stop it.
-        self._socket.sendall(self._packet(f"vCont;s:{thread:x}"))
+        self.send(f"vCont;s:{thread:x}")
         self.steps += 1
 
     def finish_step(self) -> list[int]:
-        stop = self._receive()
+        stop = self.take()
         if not stop.startswith("T05"):
             raise Difference(f"a step ended with {stop!r}")
         return self.registers()

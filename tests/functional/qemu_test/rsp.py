@@ -14,39 +14,53 @@ from .kvmhost import Guest
 PC = 0x21
 
 
-class Client:
-    """One connection to the stub."""
+class Packets:
+    """Packets of a connection, which is the caller's to close."""
 
-    def __init__(self, guest: Guest) -> None:
-        address, port = guest.stub.split(":")
-        self.socket = socket.create_connection((address, int(port)), timeout=30)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    def __init__(self, connection: socket.socket, timeout: float) -> None:
+        self.socket = connection
+        self.socket.settimeout(timeout)
+        if connection.family == socket.AF_INET:
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.data = b""
-
-    def __enter__(self) -> Client:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.socket.close()
 
     def send(self, packet: str) -> None:
         self.socket.sendall(f"${packet}#{sum(packet.encode()) & 0xff:02x}".encode())
 
-    def receive(self) -> str:
-        """The next packet."""
+    def take(self) -> str:
+        """The next packet, which is not acknowledged yet."""
         while (end := self.data.find(b"#")) < 0 or len(self.data) < end + 3:
             more = self.socket.recv(65536)
             if not more:
                 raise EOFError("the stub has closed the connection")
             self.data += more
         packet, self.data = self.data[:end], self.data[end + 3:]
-        self.socket.sendall(b"+")
         return packet[packet.index(b"$") + 1:].decode()
+
+    def receive(self) -> str:
+        """The next packet."""
+        packet = self.take()
+        self.socket.sendall(b"+")
+        return packet
 
     def ask(self, packet: str) -> str:
         """A packet and its answer."""
         self.send(packet)
         return self.receive()
+
+
+class Client(Packets):
+    """One connection to the stub of a guest."""
+
+    def __init__(self, guest: Guest) -> None:
+        address, port = guest.stub.split(":")
+        super().__init__(socket.create_connection((address, int(port)), timeout=30), 30)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.close()
 
     def register(self, number: int) -> int:
         return int.from_bytes(bytes.fromhex(self.ask(f"p{number:x}")), "little")
