@@ -88,6 +88,34 @@ class KvmDebug(KvmHostTest):
             self.assertEqual(client.ask("D"), "OK")
         self.unharmed(guest)
 
+    def test_client_dies_at_a_hit(self) -> None:
+        """Killed while the guest is hitting one: it goes on, on all vCPUs (D18)."""
+        guest = self.ready(smp=2)
+        at = self.address("hrtimer_interrupt")
+        for packet in ("Z0", "Z1"):
+            for _ in range(10):
+                with Client(guest) as client:
+                    self.assertEqual(client.ask(f"{packet},{at:x},4"), "OK")
+                    client.send("vCont;c")
+                with Client(guest) as stranger:
+                    # It is served when the one before has been closed.
+                    stranger.socket.sendall(b"$?#00")
+                    self.assertEqual(stranger.socket.recv(1), b"-")
+                    self.assertTrue(guest.qmp("query-status")["running"])
+        self.unharmed(guest)
+
+    def test_errors_in_words(self) -> None:
+        """Why a breakpoint is refused (D21)."""
+        guest = self.ready()
+        at = self.address("vfs_read")
+        with Client(guest) as client:
+            client.ask("qSupported:error-message+")
+            for address, reason in ((at + 2, "instruction"), (0x9000f00000000000, "device|memory"),
+                                    (0xffff800000000000, "mapped"), (UART | 0x8000 << 48, "device")):
+                self.assertRegex(client.ask(f"Z0,{address:x},4"), rf"^E\..*({reason})")
+            self.assertEqual(client.ask(f"Z2,{at:x},4"), "")
+            self.assertEqual(client.ask("D"), "OK")
+
     def test_exit_of_the_guests_own(self) -> None:
         """The guest's own hvcl 0x101 gives -1 and goes on (D1, D8)."""
         guest = self.ready()

@@ -53,9 +53,6 @@ class SteppedStub(Packets):
     def registers(self) -> list[int]:
         return self._registers(self.ask("g"))
 
-    def register(self, number: int, value: int) -> None:
-        self.command(f"P{number:x}={value.to_bytes(8, 'little').hex()}")
-
     def start_step(self, thread: int = 1) -> None:
         # A packet is an acknowledgement of what came before it; nothing may
         # come while the machine runs, which would stop it.
@@ -113,8 +110,7 @@ class Lockstep:
         """Step to the program's end, or as many steps as that."""
         now = self.kvm.registers()
         other = self.tcg.registers()
-        # badv is what the last program left.
-        self._compare(program, now[:BADV], other[:BADV])
+        self._compare(program, now, other)
         for _ in range(limit):
             pc = now[PC]
             offset = program.offset(pc)
@@ -197,7 +193,7 @@ class Lockstep:
             self._compare(program, self.kvm.finish_step(), self.tcg.step())
             self.steps += 1
         for stub in (self.kvm, self.tcg):
-            stub.register(register, pc + 4 if register == PC else 0)
+            stub.set_register(register, pc + 4 if register == PC else 0)
 
     def _compare(self, program: Program, one: list[int], two: list[int]) -> None:
         if one != two:

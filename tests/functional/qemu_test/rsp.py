@@ -7,15 +7,19 @@ that every test of a LoongArch guest needs.
 
 from __future__ import annotations
 
+import contextlib
 import socket
+from typing import TYPE_CHECKING, TypeVar
 
-from .kvmhost import Guest
+if TYPE_CHECKING:
+    from .kvmhost import Guest
 
 PC = 0x21
+Self = TypeVar("Self", bound="Packets")
 
 
 class Packets:
-    """Packets of a connection, which is the caller's to close."""
+    """Packets of a connection, which a with statement closes."""
 
     def __init__(self, connection: socket.socket, timeout: float) -> None:
         self.socket = connection
@@ -24,8 +28,16 @@ class Packets:
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.data = b""
 
-    def send(self, packet: str) -> None:
-        self.socket.sendall(f"${packet}#{sum(packet.encode()) & 0xff:02x}".encode())
+    def __enter__(self: Self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.close()
+
+    def send(self, *packets: str) -> None:
+        """Packets at once, without waiting for anything."""
+        self.socket.sendall(b"".join(
+            f"${packet}#{sum(packet.encode()) & 0xff:02x}".encode() for packet in packets))
 
     def take(self) -> str:
         """The next packet, which is not acknowledged yet."""
@@ -40,7 +52,8 @@ class Packets:
     def receive(self) -> str:
         """The next packet."""
         packet = self.take()
-        self.socket.sendall(b"+")
+        with contextlib.suppress(BrokenPipeError):      # that was its last word
+            self.socket.sendall(b"+")
         return packet
 
     def ask(self, packet: str) -> str:
@@ -48,25 +61,12 @@ class Packets:
         self.send(packet)
         return self.receive()
 
-
-class Client(Packets):
-    """One connection to the stub of a guest."""
-
-    def __init__(self, guest: Guest) -> None:
-        address, port = guest.stub.split(":")
-        super().__init__(socket.create_connection((address, int(port)), timeout=30), 30)
-
-    def __enter__(self) -> Client:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.socket.close()
-
     def register(self, number: int) -> int:
         return int.from_bytes(bytes.fromhex(self.ask(f"p{number:x}")), "little")
 
     def set_register(self, number: int, value: int) -> None:
-        assert self.ask(f"P{number:x}={value.to_bytes(8, 'little').hex()}") == "OK"
+        answer = self.ask(f"P{number:x}={value.to_bytes(8, 'little').hex()}")
+        assert answer == "OK", answer
 
     @property
     def pc(self) -> int:
@@ -79,3 +79,11 @@ class Client(Packets):
         """Ctrl-C."""
         self.socket.sendall(b"\x03")
         return self.receive()
+
+
+class Client(Packets):
+    """One connection to the stub of a guest."""
+
+    def __init__(self, guest: Guest) -> None:
+        address, port = guest.stub.split(":")
+        super().__init__(socket.create_connection((address, int(port)), timeout=30), 30)
