@@ -123,6 +123,27 @@ class GdbStub(StubTest):
         with self.connect() as second:
             self.assertEqual(second.ask("qqemu.PhyMemMode"), "0")
 
+    def test_physical_memory(self) -> None:
+        """m and M fail where there is no memory (D14)."""
+        with self.connect() as client:
+            self.assertEqual(client.ask("M200000,4:01020304"), "OK")
+            self.assertEqual(client.ask("Qqemu.PhyMemMode:1"), "OK")
+            self.assertEqual(client.ask("m200000,4"), "01020304")
+            self.assertEqual(client.ask(f"m{NOWHERE:x},4"), "E14")
+            self.assertEqual(client.ask(f"M{NOWHERE:x},4:01020304"), "E14")
+
+    def test_physical_breakpoint(self) -> None:
+        """Where there are none, they are refused, not taken for virtual ones (D14)."""
+        with self.connect() as client:
+            self.assertEqual(client.ask("Z0,200000,4"), "OK")
+            self.assertEqual(client.ask("Qqemu.PhyMemMode:1"), "OK")
+            for kind in range(5):
+                self.assertEqual(client.ask(f"Z{kind},200004,4"), "E22")
+                self.assertEqual(client.ask(f"z{kind},200000,4"), "E22")
+            self.assertEqual(client.ask("Qqemu.PhyMemMode:0"), "OK")
+            self.assertEqual(client.ask("z0,200000,4"), "OK")
+            self.assertNotEqual(client.ask("z0,200004,4"), "OK")
+
     def test_step_flags_end_with_their_client(self) -> None:
         """So do the flags of a single step."""
         with self.connect() as first:

@@ -45,24 +45,82 @@ class KvmDebug(KvmHostTest):
         self.assertEqual(guest.console.command("echo $((6 * 7))"), "42")
         self.assertEqual(kernel_trouble(guest.console.text), [])
 
-    def test_packets(self) -> None:
-        """What Z and z answer, and what memory shows meanwhile (D5, D15-D17, D25)."""
+    def test_memory(self) -> None:
+        """Memory shows the guest's own word while a breakpoint is set (D17)."""
         guest = self.ready()
         at = self.address("vfs_read")
         with Client(guest) as client:
             word = client.read(at)
-            self.assertEqual(client.ask(f"Z0,{at:x},4"), "OK")
-            self.assertEqual(client.read(at), word, "memory shows the planted word")
-            self.assertEqual(client.ask(f"Z0,{at:x},4"), "OK")
-            self.assertEqual(client.ask(f"z0,{at:x},4"), "OK")
-            self.assertEqual(client.ask(f"z0,{at:x},4"), "OK")
-            self.assertRegex(client.ask(f"Z0,{at + 2:x},4"), "^E", "not the address of a word")
-            self.assertRegex(client.ask("Z0,9000f00000000000,4"), "^E", "no memory there")
-            uart = UART | 0x8000 << 48
-            self.assertRegex(client.ask(f"Z0,{uart:x},4"), "^E", "a device")
-            self.assertEqual(client.ask(f"Z2,{at:x},4"), "")
+            for kind in "01":
+                self.assertEqual(client.ask(f"Z{kind},{at:x},4"), "OK")
+                self.assertEqual(client.read(at), word, "memory shows the planted word")
+                self.assertEqual(client.ask(f"z{kind},{at:x},4"), "OK")
+            self.assertEqual(client.ask("D"), "OK")
+        self.unharmed(guest)
 
-            # Written over by the client, it can be removed and set again.
+    def test_twice(self) -> None:
+        """Set twice and removed once, it is gone; removed twice, too (D16)."""
+        guest = self.ready()
+        at = self.address("vfs_read")
+        with Client(guest) as client:
+            for kind in "01":
+                self.assertEqual(client.ask(f"Z{kind},{at:x},4"), "OK")
+                self.assertEqual(client.ask(f"Z{kind},{at:x},4"), "OK")
+                self.assertEqual(client.ask(f"z{kind},{at:x},4"), "OK")
+                self.assertEqual(client.ask(f"z{kind},{at:x},4"), "OK")
+            client.send("vCont;c")
+            guest.wait_running()
+            self.unharmed(guest)
+            client.interrupt()
+            self.assertEqual(client.ask("D"), "OK")
+        self.unharmed(guest)
+
+    def test_not_a_word(self) -> None:
+        """Neither an address between words nor another length (D15)."""
+        guest = self.ready()
+        at = self.address("vfs_read")
+        with Client(guest) as client:
+            word = client.read(at, 8)
+            for kind in "01":
+                for offset in (1, 2, 3):
+                    self.assertRegex(client.ask(f"Z{kind},{at + offset:x},4"), "^E")
+                for length in (0, 2, 8):
+                    self.assertRegex(client.ask(f"Z{kind},{at:x},{length}"), "^E")
+                self.assertEqual(client.ask(f"Z{kind},{at:x},4"), "OK")
+                # Nor beside one that is there.
+                self.assertRegex(client.ask(f"Z{kind},{at:x},8"), "^E")
+                self.assertRegex(client.ask(f"z{kind},{at:x},8"), "^E")
+                self.assertEqual(client.ask(f"z{kind},{at:x},4"), "OK")
+            self.assertEqual(client.read(at, 8), word)
+            self.assertEqual(client.ask(f"Z2,{at:x},4"), "", "not there at all")
+            self.assertEqual(client.ask("D"), "OK")
+        self.unharmed(guest)
+
+    def test_no_memory(self) -> None:
+        """Where there is none, a breakpoint is refused."""
+        guest = self.ready()
+        with Client(guest) as client:
+            self.assertRegex(client.ask("Z0,9000f00000000000,4"), "^E", "no memory there")
+            self.assertRegex(client.ask("Z0,ffff900000000000,4"), "^E", "nothing mapped")
+            self.assertEqual(client.ask("D"), "OK")
+        self.unharmed(guest)
+
+    def test_device(self) -> None:
+        """A device is no memory, and is not written to (D25)."""
+        guest = self.ready()
+        uart = UART | DMW_UNCACHED
+        with Client(guest) as client:
+            for kind in "01":
+                self.assertRegex(client.ask(f"Z{kind},{uart:x},4"), "^E")
+            self.assertEqual(client.ask("D"), "OK")
+        self.unharmed(guest)
+
+    def test_written_over(self) -> None:
+        """Written over by the client, it can be removed and set again (D5)."""
+        guest = self.ready()
+        at = self.address("vfs_read")
+        with Client(guest) as client:
+            word = client.read(at)
             self.assertEqual(client.ask(f"Z0,{at:x},4"), "OK")
             self.assertEqual(client.ask(f"M{at:x},4:{word.hex()}"), "OK")
             self.assertEqual(client.ask(f"z0,{at:x},4"), "OK")
@@ -72,6 +130,20 @@ class KvmDebug(KvmHostTest):
             self.assertEqual(client.pc, at)
             self.assertEqual(client.ask(f"z0,{at:x},4"), "OK")
             self.assertEqual(client.ask("D"), "OK")
+        self.unharmed(guest)
+
+    def test_detached_in_user_mode(self) -> None:
+        """No word is left where the kernel is out of the vCPU's sight (D2, D3)."""
+        guest = self.ready()
+        at = self.address("sys_sethostname")
+        with Client(guest) as client:
+            self.assertEqual(client.ask(f"Z0,{at:x},4"), "OK")
+            guest.console.type("while :; do :; done &")
+            self.stop_in_user_mode(guest, client)
+            self.assertEqual(client.ask("D"), "OK")
+        guest.console.command("kill $!")
+        guest.console.command("hostname elsewhere")
+        self.assertEqual(guest.console.command("hostname"), "elsewhere")
         self.unharmed(guest)
 
     def test_client_dies(self) -> None:
@@ -117,7 +189,7 @@ class KvmDebug(KvmHostTest):
             self.assertEqual(client.ask("D"), "OK")
 
     def test_exit_of_the_guests_own(self) -> None:
-        """The guest's own hvcl 0x101 gives -1 and goes on (D1, D8)."""
+        """The guest's own hvcl 0x101 gives -1 and goes on (D1)."""
         guest = self.ready()
         at = self.address("start_kernel")
         with Client(guest) as client:
@@ -134,12 +206,25 @@ class KvmDebug(KvmHostTest):
             self.assertEqual(client.pc, at + 8)
             self.assertEqual(client.register(A0), (1 << 64) - 1)
             self.assertEqual(client.register(A0 + 1), 1)
-            # A step on it is the same.
-            self.assertEqual(client.ask(f"z0,{at + 8:x},4"), "OK")
+            self.assertEqual(client.ask(f"M{at:x},{len(LOOP):x}:{saved.hex()}"), "OK")
+            self.assertEqual(client.ask(f"G{registers}"), "OK")
+            self.assertEqual(client.ask("D"), "OK")
+        self.unharmed(guest)
+
+    def test_step_on_the_guests_own(self) -> None:
+        """A step on the guest's own hvcl 0x101 is one like any other (D8)."""
+        guest = self.ready()
+        at = self.address("start_kernel")
+        with Client(guest) as client:
+            saved = client.read(at, len(LOOP))
+            registers = client.ask("g")
             self.assertEqual(client.ask(f"M{at:x},{len(LOOP):x}:{LOOP.hex()}"), "OK")
-            for expected in (at, at + 4, at + 8, at):
+            client.set_register(0x21, at)
+            client.set_register(A0 + 1, 0)
+            for expected in (at + 4, at + 8, at, at + 4):
                 self.assertRegex(client.ask("vCont;s:1"), "^T05")
                 self.assertEqual(client.pc, expected)
+            self.assertEqual(client.register(A0), (1 << 64) - 1)
             self.assertEqual(client.register(A0 + 1), 2)
             self.assertEqual(client.ask(f"M{at:x},{len(LOOP):x}:{saved.hex()}"), "OK")
             self.assertEqual(client.ask(f"G{registers}"), "OK")
@@ -206,24 +291,35 @@ class KvmDebug(KvmHostTest):
             self.assertEqual(client.ask("D"), "OK")
         self.unharmed(guest)
 
+    def stop_in_user_mode(self, guest: Guest, client: Client) -> int:
+        """Interrupt it until it is there; give the address."""
+        for _ in range(100):
+            client.send("vCont;c")
+            guest.wait_running()
+            client.interrupt()
+            if (at := client.pc) >> 47 == 0:
+                return at
+        raise AssertionError("never in user mode")
+
     def test_kernel_from_user_mode(self) -> None:
-        """The kernel can be read and planted whatever mode a vCPU is in (D11, D12)."""
+        """The kernel can be read and planted whatever mode a vCPU is in (D11)."""
         guest = self.ready()
         at = self.address("vfs_read")
         with Client(guest) as client:
             word = client.read(at)
             guest.console.type("while :; do :; done")
-            for _ in range(100):
-                client.send("vCont;c")
-                guest.wait_running()
-                client.interrupt()
-                if client.pc >> 47 == 0:
-                    break
-            self.assertEqual(client.pc >> 47, 0, "never in user mode")
-            user = client.pc
+            self.stop_in_user_mode(guest, client)
             self.assertEqual(client.read(at), word)
             self.assertEqual(client.ask(f"Z0,{at:x},4"), "OK")
             self.assertEqual(client.ask(f"z0,{at:x},4"), "OK")
+            self.assertEqual(client.ask("D"), "OK")
+
+    def test_mapped(self) -> None:
+        """Page tables are walked, also by a QEMU without TCG (D12)."""
+        guest = self.ready()
+        with Client(guest) as client:
+            guest.console.type("while :; do :; done")
+            user = self.stop_in_user_mode(guest, client)
             self.assertEqual(len(client.read(user)), 4)
             self.assertEqual(client.ask("D"), "OK")
 

@@ -55,6 +55,11 @@ int kvm_debug_find(CPUState *cs, vaddr addr, KvmDebugPlace *place)
     return find_physical(cs->as, phys | (addr & ~TARGET_PAGE_MASK), place);
 }
 
+int kvm_debug_find_physical(hwaddr phys, KvmDebugPlace *place)
+{
+    return find_physical(&address_space_memory, phys, place);
+}
+
 static bool read_table(void *opaque, uint64_t pa, uint64_t *value)
 {
     MemTxResult result;
@@ -81,7 +86,7 @@ int kvm_debug_find_in(const KvmDebugSpace *space, vaddr addr,
     if (addr >> 63 || phys == LOONGARCH_DEBUG_UNMAPPED) {
         return -EFAULT;
     }
-    return find_physical(&address_space_memory, phys, place);
+    return kvm_debug_find_physical(phys, place);
 }
 
 KvmDebugSpace kvm_debug_space_of(CPUState *cs, vaddr addr,

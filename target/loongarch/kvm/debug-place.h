@@ -43,6 +43,9 @@ bool kvm_debug_is_direct(CPUState *cs);
  */
 int kvm_debug_find(CPUState *cs, vaddr addr, KvmDebugPlace *place);
 
+/* The same behind a physical address. */
+int kvm_debug_find_physical(hwaddr phys, KvmDebugPlace *place);
+
 /* The same through the page tables of a space, whoever runs in it. */
 int kvm_debug_find_in(const KvmDebugSpace *space, vaddr addr,
                       KvmDebugPlace *place);

@@ -25,11 +25,12 @@ static struct {
     uint32_t inst;
     GHashTable *table;          /* a set */
     GArray *exposed;            /* words that stay lifted for now */
+    unsigned int n_physical;    /* how many are KVM_DEBUG_PHYSICAL */
 } plants;
 
 static unsigned int kind(unsigned int who)
 {
-    return who & KVM_DEBUG_CLIENT ? KVM_DEBUG_CLIENT : who;
+    return who & KVM_DEBUG_CLIENT ? who | KVM_DEBUG_CLIENT : who;
 }
 
 static guint plant_hash(gconstpointer key)
@@ -78,6 +79,7 @@ KvmDebugPlant *kvm_debug_plant_new(vaddr addr, unsigned int who)
 void kvm_debug_plant_add(KvmDebugPlant *plant)
 {
     g_hash_table_add(plants.table, plant);
+    plants.n_physical += !!(plant->who & KVM_DEBUG_PHYSICAL);
 }
 
 static void move_to(KvmDebugPlant *plant, const KvmDebugPlace *place)
@@ -145,6 +147,7 @@ void kvm_debug_plant_free(KvmDebugPlant *plant)
 void kvm_debug_plant_remove(KvmDebugPlant *plant)
 {
     g_hash_table_remove(plants.table, plant);
+    plants.n_physical -= !!(plant->who & KVM_DEBUG_PHYSICAL);
     kvm_debug_plant_free(plant);
 }
 
@@ -159,6 +162,7 @@ void kvm_debug_plants_remove(unsigned int who)
 
         if (plant->who & who) {
             g_hash_table_iter_remove(&iter);
+            plants.n_physical -= !!(plant->who & KVM_DEBUG_PHYSICAL);
             kvm_debug_plant_free(plant);
         }
     }
@@ -175,6 +179,14 @@ int kvm_debug_plant_locate(CPUState *cs, KvmDebugPlant *plant)
     int ret;
 
     RCU_READ_LOCK_GUARD();
+    if (plant->who & KVM_DEBUG_PHYSICAL) {
+        ret = kvm_debug_find_physical(plant->addr, &place);
+        if (!ret) {
+            move_to(plant, &place);
+            plant->user = true;     /* for all that is known */
+        }
+        return ret;
+    }
     ret = kvm_debug_find(cs, plant->addr, &place);
     if (!ret) {
         move_to(plant, &place);
@@ -341,6 +353,26 @@ KvmDebugPlant *kvm_debug_planted(CPUState *cs, vaddr addr,
         kvm_debug_replace(place, plants.inst, plant->saved);
     }
     return plant;
+}
+
+bool kvm_debug_is_physical(const KvmDebugPlace *place)
+{
+    GHashTableIter iter;
+    gpointer value;
+
+    if (!plants.n_physical) {
+        return false;
+    }
+    g_hash_table_iter_init(&iter, plants.table);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        KvmDebugPlant *plant = value;
+
+        if (plant->who & KVM_DEBUG_PHYSICAL &&
+            plant->place.word == place->word) {
+            return true;
+        }
+    }
+    return false;
 }
 
 bool kvm_debug_fetch(CPUState *cs, vaddr addr, uint32_t *insn)

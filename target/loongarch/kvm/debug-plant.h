@@ -12,7 +12,7 @@
 
 /**
  * struct KvmDebugPlant - a word of ours at an address
- * @addr: virtual address
+ * @addr: virtual address, or physical as @who says
  * @who: whom it is for, a set of KVM_DEBUG_*, see kvm_debug_plant_lookup()
  * @direct: set without address translation
  * @user: what runs there can be unprivileged
@@ -39,17 +39,18 @@ GHashTable *kvm_debug_plants(void);
 
 /**
  * kvm_debug_plant_lookup() - the plant at an address
- * @addr: virtual address
+ * @addr: address
  * @who: one of KVM_DEBUG_*
  *
- * Those of the client are one plant.  The end of a step and the entry of an
- * exception are others, since the same address can be in another space.
+ * Those of the client are one plant, but for those at physical addresses.  The
+ * end of a step and the entry of an exception are others, since the same address
+ * can be in another space.
  */
 KvmDebugPlant *kvm_debug_plant_lookup(vaddr addr, unsigned int who);
 
 /**
  * kvm_debug_plant_new() - a plant that is nowhere yet, and not looked up
- * @addr: virtual address
+ * @addr: address
  * @who: one of KVM_DEBUG_*
  *
  * It is given away by kvm_debug_plant_add() or kvm_debug_plant_free().
@@ -86,5 +87,8 @@ void kvm_debug_lift(KvmDebugPlant *plant);
  */
 KvmDebugPlant *kvm_debug_planted(CPUState *cs, vaddr addr,
                                  const KvmDebugPlace *place);
+
+/* Has the client a breakpoint at this physical address? */
+bool kvm_debug_is_physical(const KvmDebugPlace *place);
 
 #endif

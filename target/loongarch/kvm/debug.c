@@ -41,6 +41,7 @@
 #include "trace.h"
 
 #define REG_A0                  4
+#define INSN_SIZE               4
 #define INVALID_HYPERCALL       UINT64_MAX
 /* Hardware breakpoints: how often to look for code that has come, in ms. */
 #define VERIFY_INTERVAL         1
@@ -185,7 +186,7 @@ static void verify(void *opaque)
         if (!bp->place.mr && map) {
             locate_anywhere(first_cpu, bp);
         }
-        if (bp->place.mr && (map || !bp->user) &&
+        if (bp->place.mr && (map || !bp->space.pgdl) &&
             qatomic_read(bp->place.word) != debug.inst) {
             kvm_debug_plant(bp);
         }
@@ -300,7 +301,7 @@ static int check_place(CPUState *cs, KvmDebugPlant *bp)
     if (ret == -EFAULT && bp->who == KVM_DEBUG_HW) {
         return 0;
     }
-    if (ret) {
+    if (ret || bp->who & KVM_DEBUG_PHYSICAL) {
         return ret;
     }
     bp->direct = kvm_debug_is_direct(cs) &&
@@ -351,10 +352,10 @@ int kvm_debug_insert(CPUState *cs, vaddr addr, unsigned int who)
             return ret;
         }
         plant_new(bp);
-    } else if (bp->who & who) {
+    } else if ((bp->who & who) == who) {
         return 0;
     }
-    debug.hw += who == KVM_DEBUG_HW;
+    debug.hw += !!(who & KVM_DEBUG_HW);
     bp->who |= who;
     debug.active = true;
     verify_start_or_stop();
@@ -365,14 +366,14 @@ void kvm_debug_remove(vaddr addr, unsigned int who)
 {
     KvmDebugPlant *bp = kvm_debug_plant_lookup(addr, who);
 
-    if (!bp || !(bp->who & who)) {
+    if (!bp || (bp->who & who) != who) {
         return;
     }
-    debug.hw -= who == KVM_DEBUG_HW;
+    debug.hw -= !!(who & KVM_DEBUG_HW);
     if (bp->who == who) {
         kvm_debug_plant_remove(bp);
     } else {
-        bp->who &= ~who;
+        bp->who &= ~(who & KVM_DEBUG_CLIENT);
     }
     verify_start_or_stop();
 }
@@ -451,7 +452,8 @@ int kvm_loongarch_debug_exit(CPUState *cs)
         }
     }
     client = is_meant(cs, kvm_debug_plant_lookup(env->pc, KVM_DEBUG_SW),
-                      found ? &place : NULL);
+                      found ? &place : NULL) ||
+             (found && kvm_debug_is_physical(&place));
     step_end = is_meant(cs, kvm_debug_plant_lookup(env->pc, KVM_DEBUG_STEP),
                         found ? &place : NULL);
     if (kvm_debug_step_hit(cs, step_end, client, &ret)) {
@@ -486,6 +488,9 @@ void kvm_arch_update_guest_debug(CPUState *cs, struct kvm_guest_debug *dbg)
 
 int kvm_arch_insert_sw_breakpoint(CPUState *cs, struct kvm_sw_breakpoint *bp)
 {
+    if (bp->len != INSN_SIZE) {
+        return -EINVAL;
+    }
     return kvm_debug_insert(cs, bp->pc, KVM_DEBUG_SW);
 }
 
@@ -495,21 +500,45 @@ int kvm_arch_remove_sw_breakpoint(CPUState *cs, struct kvm_sw_breakpoint *bp)
     return 0;
 }
 
-int kvm_arch_insert_hw_breakpoint(vaddr addr, vaddr len, int type)
+/*
+ * Who wants a breakpoint of this type?  Those that are not in the list of
+ * software breakpoints come as hardware ones.
+ */
+static int check_type(vaddr len, int type, unsigned int *who)
 {
-    if (type != GDB_BREAKPOINT_HW) {
+    switch (type) {
+    case GDB_BREAKPOINT_HW:
+        *who = KVM_DEBUG_HW;
+        break;
+    case GDB_BREAKPOINT_SW | GDB_BREAKPOINT_PHYSICAL:
+        *who = KVM_DEBUG_SW | KVM_DEBUG_PHYSICAL;
+        break;
+    case GDB_BREAKPOINT_HW | GDB_BREAKPOINT_PHYSICAL:
+        *who = KVM_DEBUG_HW | KVM_DEBUG_PHYSICAL;
+        break;
+    default:
         return -ENOSYS;
     }
-    return kvm_debug_insert(first_cpu, addr, KVM_DEBUG_HW);
+    return len == INSN_SIZE ? 0 : -EINVAL;
+}
+
+int kvm_arch_insert_hw_breakpoint(vaddr addr, vaddr len, int type)
+{
+    unsigned int who;
+    int ret = check_type(len, type, &who);
+
+    return ret ? ret : kvm_debug_insert(first_cpu, addr, who);
 }
 
 int kvm_arch_remove_hw_breakpoint(vaddr addr, vaddr len, int type)
 {
-    if (type != GDB_BREAKPOINT_HW) {
-        return -ENOSYS;
+    unsigned int who;
+    int ret = check_type(len, type, &who);
+
+    if (!ret) {
+        kvm_debug_remove(addr, who);
     }
-    kvm_debug_remove(addr, KVM_DEBUG_HW);
-    return 0;
+    return ret;
 }
 
 void kvm_arch_remove_all_hw_breakpoints(void)

@@ -19,6 +19,7 @@ enum {
     KVM_DEBUG_CLIENT = KVM_DEBUG_SW | KVM_DEBUG_HW,
     KVM_DEBUG_STEP = 1 << 8,    /* where a step ends, see debug-step.c */
     KVM_DEBUG_TRAP = 1 << 9,    /* where an exception enters, debug-user.c */
+    KVM_DEBUG_PHYSICAL = 1 << 10,   /* with one of the client's */
 };
 
 /**
@@ -47,9 +48,10 @@ void kvm_debug_after_reset(void);
  * kvm_debug_insert() - record a breakpoint, and plant it if the VM runs
  * @cs: the vCPU whose translation is used first; the others follow, but for
  *      %KVM_DEBUG_STEP and %KVM_DEBUG_TRAP, which mean this one
- * @addr: virtual address
- * @who: one of KVM_DEBUG_*
+ * @addr: virtual address, with %KVM_DEBUG_PHYSICAL a physical one
+ * @who: one of KVM_DEBUG_*, of the client's maybe with %KVM_DEBUG_PHYSICAL
  *
+ * A physical one is hit by every vCPU that comes there, at whatever address.
  * What is already there is left as it is.  Needs the BQL.
  *
  * Return: 0; -EINVAL if @addr is not that of a word, -EFAULT if nothing is
@@ -60,8 +62,8 @@ int kvm_debug_insert(CPUState *cs, vaddr addr, unsigned int who);
 
 /**
  * kvm_debug_remove() - forget a breakpoint
- * @addr: virtual address
- * @who: one of KVM_DEBUG_*
+ * @addr: address
+ * @who: the same as when it was inserted
  *
  * Nothing there is no error.  Needs the BQL.
  */

@@ -255,14 +255,24 @@ def _free_port() -> int:
         return int(taken.getsockname()[1])
 
 
-def compile_program(source: Path | str, path: Path | str, *options: str) -> None:
-    """Compile a C program for LoongArch, static; the test is skipped without a compiler."""
+def _compile(source: Path | str, path: Path | str, *options: str) -> None:
+    """Compile C for LoongArch; the test is skipped without a compiler."""
     compiler = shutil.which("cc" if os.uname().machine == "loongarch64" else
                             "loongarch64-linux-gnu-gcc")
     if not compiler:
         raise SkipTest("there is no compiler for LoongArch here")
-    subprocess.run([compiler, "-static", "-O2", "-Wall", "-Wextra", "-o", path,
-                    source, *options], check=True)
+    subprocess.run([compiler, "-O2", "-Wall", "-Wextra", "-o", path, source, *options],
+                   check=True)
+
+
+def compile_program(source: Path | str, path: Path | str, *options: str) -> None:
+    """Compile a C program for LoongArch, static; the test is skipped without a compiler."""
+    _compile(source, path, "-static", *options)
+
+
+def compile_library(source: Path | str, path: Path | str) -> None:
+    """The same for a library that a program on the host preloads."""
+    _compile(source, path, "-shared", "-fPIC")
 
 
 def put_initrd(host: Any, scratch: Path | str, *programs: Path | str) -> str:

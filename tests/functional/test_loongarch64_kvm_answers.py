@@ -1,0 +1,172 @@
+#!/usr/bin/env python3
+#
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a client is told of a guest's registers and addresses under LoongArch KVM.
+
+Registers are those of the vCPU now, and what is written gets there; one that a
+vCPU has not is none.  Breakpoints are in test_loongarch64_kvm_debug.py.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from qemu_test.kvmhost import Guest, KvmHostTest, kernel_trouble
+from qemu_test.rsp import PC, Client
+
+A0 = 4
+FCC0 = 67
+FEATURES = ("base", "fpu", "lsx", "lasx", "lbt")
+NOP = bytes.fromhex("00004003")
+# Where memory is, on this machine, above the first 256 MiB.
+HIGH_MEMORY = 0x80000000
+UNMAPPED = HIGH_MEMORY + 0x8000000
+
+
+class KvmAnswers(KvmHostTest):
+    """The main job."""
+
+    host_smp = 2
+
+    def address(self, name: str) -> int:
+        """Of a function of the kernel, which is the same in host and guest."""
+        line = self.host.run(f"grep ' {name}$' /proc/kallsyms", check=True).stdout
+        return int(line.split()[0], 16)
+
+    def ready(self, **options: Any) -> Guest:
+        guest = self.guest(stub=True, **options)
+        guest.wait_ready()
+        guest.console.command("true")
+        return guest
+
+    def unharmed(self, guest: Guest) -> None:
+        self.assertEqual(guest.console.command("echo $((6 * 7))"), "42")
+        self.assertEqual(kernel_trouble(guest.console.text), [])
+
+    @staticmethod
+    def core(client: Client) -> list[int]:
+        """Those that g has."""
+        raw = bytes.fromhex(client.ask("g"))
+        return [int.from_bytes(raw[at:at + 8], "little") for at in range(0, len(raw), 8)]
+
+    def test_one_register(self) -> None:
+        """p and P are of the vCPU as it is now, whichever it is (D10)."""
+        guest = self.ready(smp=2)
+        for thread in (1, 2):
+            with self.subTest(thread=thread), Client(guest) as client:
+                client.ask(f"Hg{thread}")
+                pc, a0 = client.register(PC), client.register(A0)
+                client.set_register(A0, a0 ^ 0x5555)
+                now = self.core(client)
+                self.assertEqual(now[PC], pc, "p gave an old one")
+                self.assertEqual(now[A0], a0 ^ 0x5555, "P got lost")
+                client.set_register(A0, a0)
+                self.assertEqual(client.ask("D"), "OK")
+                # So that it is elsewhere the next time.
+                self.unharmed(guest)
+
+    def test_condition_flags(self) -> None:
+        """All eight stay what they are when a vCPU goes on (D9)."""
+        guest = self.ready()
+        at = self.address("start_kernel")
+        with Client(guest) as client:
+            saved = client.read(at, 8)
+            registers = client.ask("g")
+            self.assertEqual(client.ask(f"M{at:x},8:{(2 * NOP).hex()}"), "OK")
+            flags = [int(client.ask(f"p{FCC0 + number:x}"), 16) for number in range(8)]
+            for wanted in ([0, 0, 0, 0, 1, 1, 1, 1], [1, 0, 1, 0, 0, 1, 0, 1]):
+                for number, flag in enumerate(wanted):
+                    self.assertEqual(client.ask(f"P{FCC0 + number:x}={flag:02x}"), "OK")
+                client.set_register(PC, at)
+                self.assertEqual(client.ask(f"Z0,{at + 4:x},4"), "OK")
+                self.assertRegex(client.ask("vCont;c"), "^T05")
+                self.assertEqual(client.ask(f"z0,{at + 4:x},4"), "OK")
+                self.assertEqual(client.pc, at + 4)
+                self.assertEqual([int(client.ask(f"p{FCC0 + number:x}"), 16)
+                                  for number in range(8)], wanted)
+            for number, flag in enumerate(flags):
+                self.assertEqual(client.ask(f"P{FCC0 + number:x}={flag:02x}"), "OK")
+            self.assertEqual(client.ask(f"M{at:x},8:{saved.hex()}"), "OK")
+            self.assertEqual(client.ask(f"G{registers}"), "OK")
+            self.assertEqual(client.ask("D"), "OK")
+        self.unharmed(guest)
+
+    def described(self, client: Client) -> dict[str, int]:
+        """All registers that the target description has, and their numbers."""
+        def document(name: str) -> str:
+            text = ""
+            while True:
+                answer = client.ask(f"qXfer:features:read:{name}:{len(text):x},800")
+                self.assertIn(answer[:1], ("l", "m"))
+                text += answer[1:]
+                if answer[0] == "l":
+                    return text
+
+        main = document("target.xml")
+        numbers: dict[str, int] = {}
+        for include in re.findall(r'xi:include href="([^"]+)"', main):
+            text = document(include)
+            feature = re.findall(r'feature name="org.gnu.gdb.loongarch.(\w+)"', text)[0]
+            self.features.append(feature)
+            for reg in re.findall(r"<reg [^>]*>", text):
+                name = re.findall(r'name="([^"]+)"', reg)[0]
+                self.assertNotIn(name, numbers, "described twice")
+                given = re.findall(r'regnum="(\d+)"', reg)
+                number = int(given[0]) if given else max(numbers.values(), default=-1) + 1
+                numbers[name] = number
+        return numbers
+
+    def test_description(self) -> None:
+        """Every feature that gdb wants, each register once (D29, D30)."""
+        guest = self.guest(stub=True, paused=True)
+        self.features: list[str] = []
+        with Client(guest) as client:
+            client.ask("qSupported:xmlRegisters=loongarch")
+            numbers = self.described(client)
+            self.assertEqual(sorted(self.features), sorted(FEATURES))
+            for number in range(32):
+                for name in (f"vr{number}", f"xr{number}"):
+                    self.assertIn(name, numbers)
+
+    def test_lacking(self) -> None:
+        """What a vCPU lacks has no value, and cannot be given one (D19)."""
+        guest = self.guest(stub=True, paused=True,
+                           options=["-cpu", "max,lsx=off,lasx=off"])
+        self.features = []
+        with Client(guest) as client:
+            client.ask("qSupported:xmlRegisters=loongarch")
+            numbers = self.described(client)
+            for name, size in (("vr0", 16), ("vr31", 16), ("xr0", 32), ("xr31", 32)):
+                number = numbers[name]
+                self.assertEqual(client.ask(f"p{number:x}"), "xx" * size, name)
+            self.assertRegex(client.ask(f"p{numbers['f0']:x}"), "^[0-9a-f]{16}$")
+            self.assertEqual(client.ask("D"), "OK")
+        guest.wait_ready()
+        self.unharmed(guest)
+
+    def test_before_translation(self) -> None:
+        """An address of a program is no physical one, even before there are any (D24)."""
+        guest = self.guest(stub=True, paused=True, memory="512M")
+        with Client(guest) as client:
+            pc = client.pc
+            self.assertEqual(client.ask(f"Z0,{pc:x},4"), "OK")
+            self.assertEqual(client.ask(f"z0,{pc:x},4"), "OK")
+            # Without translation it would be in the middle of memory.
+            self.assertEqual(client.read(UNMAPPED), bytes(4))
+            self.assertRegex(client.ask(f"Z0,{UNMAPPED:x},4"), "^E")
+            self.assertEqual(client.ask(f"Z1,{UNMAPPED:x},4"), "OK", "for later")
+            # Behind the word that the kernel's ftrace goes through at start.
+            other = self.address("vfs_read") + 8
+            self.assertEqual(client.ask(f"Z1,{other:x},4"), "OK")
+            self.assertRegex(client.ask("vCont;c"), "^T05")
+            self.assertEqual(client.pc, other)
+            self.assertEqual(client.ask(f"z1,{other:x},4"), "OK")
+            self.assertEqual(client.ask(f"z1,{UNMAPPED:x},4"), "OK")
+            self.assertEqual(client.ask("D"), "OK")
+        guest.wait_ready()
+        self.unharmed(guest)
+
+
+if __name__ == '__main__':
+    KvmAnswers.main()
