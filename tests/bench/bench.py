@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What LVZ emulation costs: a guest against its host, the series against its base.
+"""What LVZ emulation costs, and what a debugger waits for: a guest against its host, the
+series against its base.
 
 Writes build/bench/results.json, a list of objects with name, unit, base, series and ratio,
-and a plot of the ratios beside it.  The names:
+and plots of the ratios beside it.  The names:
 
   l2_compute       sha256 of 256 MiB: seconds in L1 (base) and in L2 (series)
   l2_syscalls      system calls, forks and page faults: the same
@@ -12,6 +13,8 @@ and a plot of the ratios beside it.  The names:
                    that KVM answers in the kernel (series); world_switches_per_second
   lvz_off          instructions of the unpatched base (base) and of the series (series) for
                    the same bare-metal program on a CPU without LVZ, by callgrind
+
+and those of debugger.py, where a ratio says how many times faster the series is.
 
 Host and guest, or base and series, are measured in turn in one run.  A figure is the median
 of its runs, a ratio the median of the pairs' ratios: what disturbs a run disturbs its pair.
@@ -48,6 +51,7 @@ BOOT_LINE = "console=ttyS0 panic=-1 initcall_blacklist=i8042_init"
 
 sys.path[:0] = [str(TOP / "lab")]
 import cpio  # noqa: E402
+import debugger  # noqa: E402
 import kvmhost  # noqa: E402
 
 
@@ -61,6 +65,8 @@ class Figure:
 
     name: str
     unit: str
+    # Its ratio is the base's over the series': of times, how many times faster.
+    inverse: bool = False
     # Both sides of each run.
     base: list[float] = field(default_factory=list)
     series: list[float] = field(default_factory=list)
@@ -70,11 +76,15 @@ class Figure:
         self.base.append(base)
         self.series.append(series)
         print(f"{self.name:16} {base:14.4g} {series:14.4g} {self.unit:13} "
-              f"x {series / base:.3f}", flush=True)
+              f"x {self.ratio(base, series):.3f}", flush=True)
+
+    def ratio(self, base: float, series: float) -> float:
+        """Of one run."""
+        return base / series if self.inverse else series / base
 
     def result(self) -> dict[str, Any]:
         """As it is written."""
-        ratios = [s / b for b, s in zip(self.base, self.series)]
+        ratios = [self.ratio(b, s) for b, s in zip(self.base, self.series)]
         return {"name": self.name, "unit": self.unit,
                 "base": statistics.median(self.base), "series": statistics.median(self.series),
                 "ratio": round(statistics.median(ratios), 4), "runs": len(ratios),
@@ -252,20 +262,32 @@ def lvz_off() -> Figure:
     return figure
 
 
-def plot(results: list[dict[str, Any]]) -> None:
+def debugging(names: list[str], runs: int) -> Iterator[Figure]:
+    """Those of the debugger's figures that are among the names."""
+    with debugger.guests() as (base, series):
+        for name in debugger.NAMES:
+            if name in names:
+                unit = "1/s" if name.endswith("_rate") else "ms"
+                yield in_turn(Figure(name, unit, inverse=unit == "ms"),
+                              debugger.runs_of(name, runs),
+                              lambda: debugger.one_run(base, name, own_step=False),
+                              lambda: debugger.one_run(series, name, own_step=True))
+
+
+def plot(name: str, results: list[dict[str, Any]], label: str, title: str) -> None:
     """The ratios as an SVG."""
     rows = "\n".join(f'"{r["name"]}" {r["ratio"]} {min(r["ratios"])} {max(r["ratios"])}'
                      for r in results)
     script = f"""
 set terminal svg size 800,480 background "white" noenhanced
-set output "{OUT / 'results.svg'}"
+set output "{OUT / name}"
 set style data boxes
 set boxwidth 0.6
 set style fill solid 0.4
 set yrange [0:*]
 set offsets 0, 0, 0.1, 0
-set ylabel "ratio (1: no cost)"
-set title "LVZ under TCG: guest / host, hypercall / system call, series / base"
+set ylabel "{label}"
+set title "{title}"
 set arrow from graph 0, first 1 to graph 1, first 1 nohead dashtype 2
 set key off
 $rows << EOD
@@ -293,6 +315,8 @@ def measure(runs: int, names: list[str]) -> list[dict[str, Any]]:
                 figures.append(round_trips(lab, runs))
     if "lvz_off" in names:
         figures.append(lvz_off())
+    if set(debugger.NAMES) & set(names):
+        figures += debugging(names, runs)
     results = [figure.result() for figure in figures]
     for result in results:
         if result["name"] == "exit_round_trip":
@@ -300,7 +324,19 @@ def measure(runs: int, names: list[str]) -> list[dict[str, Any]]:
     return results
 
 
-NAMES = ("l2_compute", "l2_syscalls", "l2_boot", "exit_round_trip", "lvz_off")
+NAMES = ("l2_compute", "l2_syscalls", "l2_boot", "exit_round_trip", "lvz_off",
+         *debugger.NAMES)
+
+
+def plot_all(results: list[dict[str, Any]]) -> None:
+    """The costs and the gains, each by themselves."""
+    gains = [r for r in results if r["name"] in debugger.NAMES]
+    costs = [r for r in results if r["name"] not in debugger.NAMES]
+    if costs:
+        plot("results.svg", costs, "ratio (1: no cost)",
+             "LVZ under TCG: guest / host, hypercall / system call, series / base")
+    if gains:
+        plot("debugger.svg", gains, "times faster", "Debugging a KVM guest: series against base")
 
 
 def main() -> int:
@@ -318,14 +354,14 @@ def main() -> int:
         compile_all()
         results = measure(args.runs, args.names or list(NAMES))
         (OUT / "results.json").write_text(json.dumps(results, indent=2) + "\n")
-        plot(results)
-    except (BenchError, kvmhost.HostError) as error:
+        plot_all(results)
+    except (BenchError, debugger.Difference, kvmhost.HostError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
     for result in results:
         print(f"{result['name']:16} {result['base']:14.4g} {result['series']:14.4g} "
               f"{result['unit']:13} x {result['ratio']:.3f}")
-    print(f"{OUT / 'results.json'} and results.svg are written.")
+    print(f"{OUT / 'results.json'} and the plots are written.")
     return 0
 
 

@@ -125,12 +125,13 @@ class GdbStub(StubTest):
 
     def test_physical_memory(self) -> None:
         """m and M fail where there is no memory (D14)."""
+        nowhere = 0x7fff00000000
         with self.connect() as client:
             self.assertEqual(client.ask("M200000,4:01020304"), "OK")
             self.assertEqual(client.ask("Qqemu.PhyMemMode:1"), "OK")
             self.assertEqual(client.ask("m200000,4"), "01020304")
-            self.assertEqual(client.ask(f"m{NOWHERE:x},4"), "E14")
-            self.assertEqual(client.ask(f"M{NOWHERE:x},4:01020304"), "E14")
+            self.assertEqual(client.ask(f"m{nowhere:x},4"), "E14")
+            self.assertEqual(client.ask(f"M{nowhere:x},4:01020304"), "E14")
 
     def test_physical_breakpoint(self) -> None:
         """Where there are none, they are refused, not taken for virtual ones (D14)."""

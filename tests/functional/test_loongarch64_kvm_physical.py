@@ -51,7 +51,7 @@ class KvmPhysical(KvmHostTest):
 
     def test_memory(self) -> None:
         """m and M reach memory, and fail where there is none."""
-        guest = self.ready()
+        guest = self.borrow()
         at = self.address("start_kernel")
         with Client(guest) as client:
             word = client.read(at)
@@ -67,10 +67,11 @@ class KvmPhysical(KvmHostTest):
             self.assertEqual(client.read(at), word)
             self.assertEqual(client.ask("D"), "OK")
         self.unharmed(guest)
+        self.give_back(guest)
 
     def test_refused(self) -> None:
         """What is no word of memory is refused, and never "unsupported"."""
-        guest = self.ready()
+        guest = self.borrow()
         at = self.address("vfs_read")
         with Client(guest) as client:
             self.physical(client)
@@ -82,10 +83,11 @@ class KvmPhysical(KvmHostTest):
             self.assertRegex(client.ask(f"Z2,{at & PHYSICAL:x},4"), "^E")
             self.assertEqual(client.ask("D"), "OK")
         self.unharmed(guest)
+        self.give_back(guest)
 
     def test_any_address(self) -> None:
         """A hit at each of two addresses of the same word."""
-        guest = self.ready()
+        guest = self.borrow()
         at = self.address("start_kernel")
         with Client(guest) as client:
             saved = client.read(at, len(CODE))
@@ -112,6 +114,7 @@ class KvmPhysical(KvmHostTest):
             self.assertEqual(client.ask(f"G{registers}"), "OK")
             self.assertEqual(client.ask("D"), "OK")
         self.unharmed(guest)
+        self.give_back(guest)
 
     def hit(self, guest: Guest, client: Client, at: int) -> None:
         guest.console.type("echo go")
@@ -120,7 +123,7 @@ class KvmPhysical(KvmHostTest):
 
     def test_change_of_mode(self) -> None:
         """It stays, and is removed, in its own mode only; beside a virtual one."""
-        guest = self.ready()
+        guest = self.borrow()
         at = self.address("vfs_read")
         with Client(guest) as client:
             self.physical(client)
@@ -150,6 +153,7 @@ class KvmPhysical(KvmHostTest):
             client.interrupt()
             self.assertEqual(client.ask("D"), "OK")
         self.unharmed(guest)
+        self.give_back(guest)
 
     def test_reset(self) -> None:
         """It is there again after a reset, for the kernel that is loaded anew."""

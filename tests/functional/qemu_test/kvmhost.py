@@ -33,6 +33,8 @@ from .testcase import QemuBaseTest
 READY = r"guest: ready"
 BOOT_TIMEOUT = 120
 KERN_WARNING = 4
+# Of a guest that tests of a class share, beside one of their own.
+LENT_PORT = 1235
 # What a kernel says when something is wrong. QEMU's own remarks ("warning:
 # Number of SMP cpus requested") are no part of it.
 KERNEL_TROUBLE = re.compile(
@@ -157,14 +159,14 @@ class Guest:
 
     def __init__(self, host: Any, log: Path | str, *, smp: int = 1, memory: str = "256M",
                  append: str = "", run: str = "", stay: bool = True,
-                 initrd: str | None = None, stub: bool = False, monitor: bool = False,
-                 paused: bool = False, options: Sequence[str] = (),
+                 initrd: str | None = None, stub: bool = False, port: int = 1234,
+                 monitor: bool = False, paused: bool = False, options: Sequence[str] = (),
                  under: Sequence[str] = ()) -> None:
         """Start it.
 
         run is a command for before its shell, or without stay before it powers
-        off; paused waits for gdb; monitor is for qmp() alone, which comes with
-        the stub too; options are QEMU's, under is a command that executes QEMU.
+        off; paused waits for gdb; the stub is at that port there; monitor is for
+        qmp() alone, which comes with the stub too; options are QEMU's, under is a command that executes QEMU.
         """
         self._host = host
         self._qmp: Any = None
@@ -176,7 +178,7 @@ class Guest:
         with contextlib.ExitStack() as undo:
             listener = undo.enter_context(socket.create_server(("127.0.0.1", 0)))
             if stub:
-                self._port = _free_port() if local else 1234
+                self._port = _free_port() if local else port
                 args += ["-gdb", f"tcp:{host.stub_address}:{self._port}"]
             if stub or monitor:
                 # It calls us, so that the start is an event: no port to try.
@@ -301,6 +303,8 @@ class KvmHostTest(QemuBaseTest):
     host: Any = None
     _log_before = 0
     _symbols: bytes | None = None
+    _lent: Guest | None = None
+    _spare: Guest | None = None
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -316,6 +320,7 @@ class KvmHostTest(QemuBaseTest):
         if other := os.environ.get("QEMU_TEST_KVM_QEMU"):
             cls.host.qemu = cls.host.put(other)
         cls._symbols = None
+        cls._lent = cls._spare = None
         cls._log_before = len(cls.host_log())
 
     @classmethod
@@ -337,6 +342,24 @@ class KvmHostTest(QemuBaseTest):
         guest = Guest(self.host, self.log_file(f"guest-{number}.log"), **options)
         self.addCleanup(guest.close)
         return guest
+
+    def borrow(self) -> Guest:
+        """A guest with a stub, at its shell: the one that was given back, or a new one."""
+        cls = type(self)
+        guest, cls._spare = cls._spare, None
+        if guest is None:
+            if cls._lent:
+                cls._lent.close()
+            guest = cls._lent = Guest(self.host, self.log_file("guest-lent.log"), stub=True,
+                                      port=LENT_PORT)
+            cls.addClassCleanup(guest.close)
+            guest.wait_ready()
+            guest.console.command("true")
+        return guest
+
+    def give_back(self, guest: Guest) -> None:
+        """To be done with a guest that is as it was; no other is lent again."""
+        type(self)._spare = guest
 
     def gdb(self, symbols: Path | str | None = None) -> Gdb:
         """Start gdb."""
