@@ -38,6 +38,7 @@ LAB = Path(__file__).resolve().parent
 TOP = LAB.parent
 BUILD = TOP / "build"
 IMAGES = BUILD / "lab"
+KVM_QEMU = BUILD / "kvm/qemu-system-loongarch64"
 ADDRESS = "10.0.2.15"
 BOOT_TIMEOUT = 180.0
 LOOPBACK = "127.0.0.1"
@@ -152,7 +153,7 @@ class LocalCommand(subprocess.Popen[bytes]):
 class LocalHost(KvmHost):
     """This very machine, when it is LoongArch with KVM."""
 
-    qemu = str(BUILD / "kvm/qemu-system-loongarch64")
+    qemu = str(KVM_QEMU)
     kernel = str(IMAGES / "vmlinux.bin")
     initrd = str(IMAGES / "guest.cpio")
     stub_address = LOOPBACK
@@ -225,6 +226,9 @@ class LabHost(KvmHost):
                 raise HostError(f"{path} is not there"
                                 + ("." if kernel and path == images["kernel"]
                                    else "; run make first."))
+        if is_older(images["initrd"], KVM_QEMU):
+            raise HostError(f"{images['initrd']} has an older QEMU in it than {KVM_QEMU}; "
+                            "run lab/image.")
         return images
 
     def _arguments(self, smp: int, memory: str, cpu: str, append: str,
@@ -384,6 +388,11 @@ class LabHost(KvmHost):
             self._process = None
         self._stderr.close()
         self._log_file.close()
+
+
+def is_older(path: Path, made_from: Path) -> bool:
+    """Whether a file has been made before what went into it was, as far as that is there."""
+    return made_from.exists() and path.stat().st_mtime < made_from.stat().st_mtime
 
 
 def _escaped(path: Path | str) -> str:

@@ -75,6 +75,7 @@ int kvm_debug_find_in(const KvmDebugSpace *space, vaddr addr,
     LoongArchDebugWalk walk = {
         .crmd = R_CSR_CRMD_PG_MASK,
         .pgdl = space->pgdl,
+        .pgdh = space->pgdh,
         .pwcl = space->pwcl,
         .pwch = space->pwch,
         .va_bits = TARGET_VIRT_ADDR_SPACE_BITS,
@@ -83,7 +84,7 @@ int kvm_debug_find_in(const KvmDebugSpace *space, vaddr addr,
     };
     uint64_t phys = loongarch_debug_walk(&walk, addr);
 
-    if (addr >> 63 || phys == LOONGARCH_DEBUG_UNMAPPED) {
+    if (phys == LOONGARCH_DEBUG_UNMAPPED) {
         return -EFAULT;
     }
     return kvm_debug_find_physical(phys, place);
@@ -94,7 +95,8 @@ KvmDebugSpace kvm_debug_space_of(CPUState *cs, vaddr addr,
 {
     CPULoongArchState *env = cpu_env(cs);
     KvmDebugSpace space = {
-        .pgdl = env->CSR_PGDL,
+        .pgdl = addr >> 63 ? 0 : env->CSR_PGDL,
+        .pgdh = addr >> 63 ? env->CSR_PGDH : 0,
         .pwcl = env->CSR_PWCL,
         .pwch = env->CSR_PWCH,
     };
@@ -102,7 +104,7 @@ KvmDebugSpace kvm_debug_space_of(CPUState *cs, vaddr addr,
 
     if (kvm_debug_is_direct(cs) || kvm_debug_find_in(&space, addr, &through) ||
         through.word != place->word) {
-        space.pgdl = 0;
+        space = (KvmDebugSpace) {};
     }
     return space;
 }

@@ -21,13 +21,16 @@ typedef struct KvmDebugPlace {
 } KvmDebugPlace;
 
 /**
- * struct KvmDebugSpace - an address space of the guest
- * @pgdl: CSR.PGDL; 0 is none, the address means the same in all of them
+ * struct KvmDebugSpace - whose page tables an address depends on
+ * @pgdl: CSR.PGDL, of an address space; or 0, and the address means the same in
+ *        all of them
+ * @pgdh: CSR.PGDH, of the kernel's own mappings; or 0.  With neither, the
+ *        address is no matter of page tables.
  * @pwcl: CSR.PWCL
  * @pwch: CSR.PWCH
  */
 typedef struct KvmDebugSpace {
-    uint64_t pgdl, pwcl, pwch;
+    uint64_t pgdl, pgdh, pwcl, pwch;
 } KvmDebugSpace;
 
 /* Does this vCPU run without address translation? */
@@ -51,12 +54,12 @@ int kvm_debug_find_in(const KvmDebugSpace *space, vaddr addr,
                       KvmDebugPlace *place);
 
 /**
- * kvm_debug_space_of() - the address space that an address belongs to
+ * kvm_debug_space_of() - the page tables that an address depends on
  * @cs: the vCPU that translates
  * @addr: virtual address of a word
  * @place: what kvm_debug_find() has found
  *
- * Return: the space, if the lower half's page tables have led there; else none.
+ * Return: those that have led there, of one half; or none.
  */
 KvmDebugSpace kvm_debug_space_of(CPUState *cs, vaddr addr,
                                  const KvmDebugPlace *place);

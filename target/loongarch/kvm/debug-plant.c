@@ -7,9 +7,9 @@
  * A word that the guest has changed meanwhile is the guest's; it is kept, and
  * saved afresh the next time.
  *
- * An address of user space belongs to an address space.  Its page can be given
- * to somebody else by the guest at any time, so it is looked up again before
- * each planting.
+ * An address of user space belongs to an address space, one of a module to the
+ * kernel's page tables.  The guest can give its page to somebody else at any
+ * time, so it is looked up again before each planting.
  */
 
 #include "qemu/osdep.h"
@@ -201,7 +201,7 @@ void kvm_debug_plant_forget_place(KvmDebugPlant *plant)
 {
     kvm_debug_lift(plant);
     move_to(plant, &(KvmDebugPlace) {});
-    plant->space.pgdl = 0;
+    plant->space = (KvmDebugSpace) {};
     plant->user = false;
 }
 
@@ -209,7 +209,7 @@ static bool is_unmoved(const KvmDebugPlant *plant)
 {
     KvmDebugPlace now;
 
-    return !plant->space.pgdl ||
+    return (!plant->space.pgdl && !plant->space.pgdh) ||
            (!kvm_debug_find_in(&plant->space, plant->addr, &now) &&
             now.word == plant->place.word);
 }
@@ -232,7 +232,12 @@ static bool is_there(KvmDebugPlant *plant)
     }
     CPU_FOREACH(cs) {
         cpu_synchronize_state(cs);
-        if (kvm_debug_is_in(cs, &plant->space) &&
+        if (plant->space.pgdh) {
+            /* The kernel may be another one, with tables of its own. */
+            if (!kvm_debug_plant_locate(cs, plant)) {
+                return true;
+            }
+        } else if (kvm_debug_is_in(cs, &plant->space) &&
             !kvm_debug_find(cs, plant->addr, &now)) {
             move_to(plant, &now);
             return is_unmoved(plant);

@@ -186,7 +186,7 @@ static void verify(void *opaque)
         if (!bp->place.mr && map) {
             locate_anywhere(first_cpu, bp);
         }
-        if (bp->place.mr && (map || !bp->space.pgdl) &&
+        if (bp->place.mr && (map || !(bp->space.pgdl || bp->space.pgdh)) &&
             qatomic_read(bp->place.word) != debug.inst) {
             kvm_debug_plant(bp);
         }
@@ -227,21 +227,22 @@ static void vm_state_change(void *opaque, bool running, RunState state)
 /*
  * A reset of a running machine does not stop it in the sense of the handler
  * above.  What has been loaded anew is planted anew; the vCPUs stand still.
- * No process has outlived it.
+ * No process and no module has outlived it; but where a snapshot is loaded, the
+ * memory with all of them comes next.
  */
 void kvm_debug_after_reset(void)
 {
     GHashTableIter iter;
     gpointer value;
 
-    if (!debug.ready) {
+    if (!debug.ready || runstate_check(RUN_STATE_RESTORE_VM)) {
         return;
     }
     g_hash_table_iter_init(&iter, kvm_debug_plants());
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         KvmDebugPlant *bp = value;
 
-        if (bp->space.pgdl) {
+        if (bp->space.pgdl || bp->space.pgdh) {
             kvm_debug_plant_forget_place(bp);
         }
     }

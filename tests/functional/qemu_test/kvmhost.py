@@ -213,6 +213,12 @@ class Guest:
         address, port = self._host.forwarded(self._port)
         return f"{address}:{port}"
 
+    def listen(self) -> None:
+        """Let its stub listen, which it was not to from the start."""
+        self._port = _free_port() if lab_module("kvmhost").is_local() else 1234
+        self.qmp("human-monitor-command",
+                 command_line=f"gdbserver tcp:{self._host.stub_address}:{self._port}")
+
     def qmp(self, command: str, **arguments: Any) -> Any:
         """A command of the monitor."""
         return self._qmp.command(command, **arguments)

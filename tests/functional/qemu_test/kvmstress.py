@@ -248,7 +248,7 @@ def merge_pass(bench: Bench, seed: int) -> str:
     return f"up to {most} pages shared, compacted {count} times"
 
 
-def _migrate(source: Guest, target: Guest, uri: str) -> bool:
+def migrate(source: Guest, target: Guest, uri: str) -> bool:
     """Move a guest; false if it has powered off meanwhile."""
     gone = lab_module("qmp").QmpGone
     try:
@@ -283,7 +283,7 @@ def migrate_pass(bench: Bench, seed: int) -> str:
         while guest.process.poll() is None and time.monotonic() < deadline:
             uri = f"unix:{bench.socket_path()}"
             target = bench.guest(stack, seed, workers, options=("-incoming", uri), **options)
-            if not _migrate(guest, target, uri):
+            if not migrate(guest, target, uri):
                 target.close()
                 break
             guest.close()
