@@ -16,9 +16,14 @@
 #define DMW_ANY_PLV             0xfull
 #define DMW_VSEG_SHIFT          60
 #define PTE_V                   (1ull << 0)
+#define PTE_D                   (1ull << 1)
+#define PTE_PLV_SHIFT           2
 #define PTE_HUGE                (1ull << 6)
 #define PTE_P                   (1ull << 7)
+#define PTE_W                   (1ull << 8)
 #define PTE_HGLOBAL             (1ull << 12)
+#define PTE_NX                  (1ull << 62)
+#define PTE_RPLV                (1ull << 63)
 #define PWCH_HPTW_EN            (1ull << 24)
 #define PAGE_BITS               12
 
@@ -56,44 +61,82 @@ static uint64_t from_window(const LoongArchDebugWalk *walk, uint64_t va,
     return LOONGARCH_DEBUG_UNMAPPED;
 }
 
-static bool is_present(const LoongArchDebugWalk *walk, uint64_t pte)
-{
-    /* A hardware walker sets V only at the first access. */
-    return pte & PTE_V || (walk->pwch & PWCH_HPTW_EN && pte & PTE_P);
-}
-
-static uint64_t from_tables(const LoongArchDebugWalk *walk, uint64_t va)
+/* The entry of a page, and in @base how many bits are the offset in it. */
+static bool find_entry(const LoongArchDebugWalk *walk, uint64_t va,
+                       uint64_t *entry, unsigned int *base)
 {
     int64_t high = (int64_t)va >> (walk->va_bits - 1);
     uint64_t frame = low(walk->pa_bits) & ~low(PAGE_BITS);
-    uint64_t entry = va >> 63 ? walk->pgdh : walk->pgdl;
     Level at;
     int n;
 
-    if ((high != 0 && high != -1) || !(entry & frame)) {
-        return LOONGARCH_DEBUG_UNMAPPED;
+    *entry = va >> 63 ? walk->pgdh : walk->pgdl;
+    if ((high != 0 && high != -1) || !(*entry & frame)) {
+        return false;
     }
     for (n = 4; n >= 0; n--) {
         at = level(walk, n);
         if (n && !at.width) {
             continue;
         }
-        if (!walk->read(walk->opaque, (entry & frame) +
-                        (va >> at.base & low(at.width)) * 8, &entry)) {
-            return LOONGARCH_DEBUG_UNMAPPED;
+        if (!walk->read(walk->opaque, (*entry & frame) +
+                        (va >> at.base & low(at.width)) * 8, entry)) {
+            return false;
         }
-        if (n && entry & PTE_HUGE) {
-            entry &= ~PTE_HGLOBAL;
-            break;
+        *base = at.base;
+        if (n && *entry & PTE_HUGE) {
+            *entry &= ~PTE_HGLOBAL;
+            return true;
         }
-        if (n && !(entry & frame)) {
-            return LOONGARCH_DEBUG_UNMAPPED;
+        if (n && !(*entry & frame)) {
+            return false;
         }
     }
-    if (!is_present(walk, entry)) {
+    return true;
+}
+
+static uint64_t from_tables(const LoongArchDebugWalk *walk, uint64_t va)
+{
+    uint64_t frame = low(walk->pa_bits) & ~low(PAGE_BITS);
+    unsigned int base;
+    uint64_t entry;
+
+    if (!find_entry(walk, va, &entry, &base) || !(entry & (PTE_V | PTE_P))) {
         return LOONGARCH_DEBUG_UNMAPPED;
     }
-    return (entry & frame & ~low(at.base)) | (va & low(at.base));
+    return (entry & frame & ~low(base)) | (va & low(base));
+}
+
+static LoongArchDebugAccess access_by(const LoongArchDebugWalk *walk,
+                                      uint64_t entry, bool store)
+{
+    unsigned int plv = walk->crmd & CRMD_PLV;
+    unsigned int page_plv = entry >> PTE_PLV_SHIFT & 3;
+    bool hardware = walk->pwch & PWCH_HPTW_EN;
+    bool refused = store ? !(entry & (hardware ? PTE_D | PTE_W : PTE_D))
+                         : entry & PTE_NX;
+
+    if (!(entry & (PTE_V | PTE_P)) || refused ||
+        (entry & PTE_RPLV ? plv != page_plv : plv > page_plv)) {
+        return LOONGARCH_DEBUG_ACCESS_FAULTS;
+    }
+    return entry & PTE_V || hardware ? LOONGARCH_DEBUG_ACCESS_GOOD
+                                     : LOONGARCH_DEBUG_ACCESS_LATE;
+}
+
+LoongArchDebugAccess loongarch_debug_access(const LoongArchDebugWalk *walk,
+                                            uint64_t va, bool store)
+{
+    unsigned int base;
+    uint64_t entry;
+
+    if ((walk->crmd & CRMD_DA && !(walk->crmd & CRMD_PG)) ||
+        from_window(walk, va, 1ull << (walk->crmd & CRMD_PLV)) !=
+        LOONGARCH_DEBUG_UNMAPPED) {
+        return LOONGARCH_DEBUG_ACCESS_GOOD;
+    }
+    return find_entry(walk, va, &entry, &base) ? access_by(walk, entry, store)
+                                               : LOONGARCH_DEBUG_ACCESS_FAULTS;
 }
 
 uint64_t loongarch_debug_walk(const LoongArchDebugWalk *walk, uint64_t va)

@@ -42,9 +42,42 @@ typedef struct LoongArchDebugWalk {
  * TLB refill, which runs without translation, it is that of the interrupted
  * code, but for the page that the vCPU itself stands on.
  *
+ * A page is mapped if its entry has V or P.  Without a hardware walker V alone
+ * lets the CPU use it; but Linux takes V for "accessed", clears it now and then
+ * without flushing a TLB, and says by P that the page is there (_PAGE_PRESENT).
+ * Entries that mean something else, of swapped pages and of PROT_NONE, have
+ * neither.
+ *
  * Return: the physical address, or LOONGARCH_DEBUG_UNMAPPED.
  * Source: LoongArch Reference Manual, volume 1, 5.2, 5.4.5 and 7.5.
  */
 uint64_t loongarch_debug_walk(const LoongArchDebugWalk *walk, uint64_t va);
+
+/**
+ * enum LoongArchDebugAccess - what an access meets
+ * @LOONGARCH_DEBUG_ACCESS_GOOD: the page
+ * @LOONGARCH_DEBUG_ACCESS_LATE: a fault, unless a TLB still has the page; what
+ *                               handles it is to set V
+ * @LOONGARCH_DEBUG_ACCESS_FAULTS: a fault
+ */
+typedef enum LoongArchDebugAccess {
+    LOONGARCH_DEBUG_ACCESS_GOOD,
+    LOONGARCH_DEBUG_ACCESS_LATE,
+    LOONGARCH_DEBUG_ACCESS_FAULTS,
+} LoongArchDebugAccess;
+
+/**
+ * loongarch_debug_access() - can the vCPU fetch from there, or store there?
+ * @walk: the vCPU, in the mode in which it does
+ * @va: virtual address, LA64
+ * @store: or it is the fetch of an instruction
+ *
+ * Other than above it is the mode alone that counts, with all its refusals.
+ * What a TLB knows, maybe of an older state, is not seen.
+ *
+ * Source: LoongArch Reference Manual, volume 1, 5.4.5 and 5.4.6.
+ */
+LoongArchDebugAccess loongarch_debug_access(const LoongArchDebugWalk *walk,
+                                            uint64_t va, bool store);
 
 #endif

@@ -32,7 +32,7 @@ bool loongarch_exception_undo(LoongArchEntered *cpu, unsigned int ecode)
     uint64_t entry = loongarch_exception_entry(cpu->eentry, cpu->ecfg, ecode);
 
     if (cpu->pc != entry || cpu->tlbrera & 1 || cpu->crmd & MODE_PLV ||
-        field(cpu->estat, 16, 6) != ecode || !(cpu->prmd & MODE_PLV)) {
+        field(cpu->estat, 16, 6) != ecode) {
         return false;
     }
     cpu->pc = cpu->era;

@@ -38,11 +38,12 @@ typedef struct LoongArchEntered {
  * @ecode: the exception
  *
  * Only from the very entry of that exception, where no instruction of the
- * handler has been executed, and only if it came from PLV1 to PLV3.
+ * handler has been executed.
  *
- * PRMD, ERA, ESTAT.Ecode and BADI stay as the exception has left them: what
- * they were is lost.  Nobody misses it, since the interrupted code cannot read
- * them, and those who can come there by an exception that writes them again.
+ * PRMD, ERA, ESTAT.Ecode, BADV and BADI stay as the exception has left them:
+ * what they were is lost, unless the caller knows.  Nobody misses it if it came
+ * from PLV1 to PLV3, since the interrupted code cannot read them, and those who
+ * can come there by an exception that writes them again.
  *
  * Return: false, with nothing changed, if the vCPU does not stand there.
  * Source: LoongArch Reference Manual, volume 1, 6.2 and 7.4.

@@ -69,9 +69,9 @@ static bool is_stepped(CPUState *cs, uint32_t *word)
 }
 
 /* Set the interrupt enable that an ertn takes over. */
-static void set_previous_ie(CPULoongArchState *env, bool ie)
+static void set_previous_ie(CPULoongArchState *env, bool refill, bool ie)
 {
-    if (FIELD_EX64(env->CSR_TLBRERA, CSR_TLBRERA, ISTLBR)) {
+    if (refill) {
         env->CSR_TLBRPRMD = FIELD_DP64(env->CSR_TLBRPRMD, CSR_TLBRPRMD,
                                        PIE, ie);
     } else {
@@ -113,16 +113,16 @@ void loongarch_gdb_hold_for(CPULoongArchState *env, uint32_t insn)
         .scr = { env->lbt.scr0, env->lbt.scr1 },
     };
 
+    env->gdb_held_next[0] = loongarch_insn_next(insn, env->pc, &flow);
+    env->gdb_held_next[1] = env->gdb_held_next[0];
+    loongarch_insn_successors(insn, env->pc, env->gpr, env->gdb_held_next);
     if (FIELD_EX64(env->CSR_CRMD, CSR_CRMD, PLV) &&
-        !loongarch_insn_is_trap(insn)) {
+        !loongarch_insn_is_trap(insn) && !loongarch_insn_is_ll(insn)) {
         insn = INSN_NOP;        /* it has no access to what concerns us */
     }
     if (loongarch_insn_is_idle(insn)) {
         return;                 /* it waits for one */
     }
-    env->gdb_held_next[0] = loongarch_insn_next(insn, env->pc, &flow);
-    env->gdb_held_next[1] = env->gdb_held_next[0];
-    loongarch_insn_successors(insn, env->pc, env->gpr, env->gdb_held_next);
     if (loongarch_insn_is_ertn(insn)) {
         env->gdb_held_old_ie = FIELD_EX64(env->CSR_CRMD, CSR_CRMD, IE);
         env->gdb_held_new_ie = previous_ie(env);
@@ -130,7 +130,7 @@ void loongarch_gdb_hold_for(CPULoongArchState *env, uint32_t insn)
             return;
         }
         env->gdb_held_tlbr = FIELD_EX64(env->CSR_TLBRERA, CSR_TLBRERA, ISTLBR);
-        set_previous_ie(env, false);
+        set_previous_ie(env, env->gdb_held_tlbr, false);
     } else if (loongarch_insn_accesses_csr(insn, LOONGARCH_CSR_CRMD)) {
         if (!hold_crmd_access(env, insn)) {
             return;
@@ -174,13 +174,7 @@ static void release_ertn(CPULoongArchState *env)
                                           : env->gdb_held_new_ie;
 
     env->CSR_CRMD = FIELD_DP64(env->CSR_CRMD, CSR_CRMD, IE, ie);
-    if (env->gdb_held_tlbr) {
-        env->CSR_TLBRPRMD = FIELD_DP64(env->CSR_TLBRPRMD, CSR_TLBRPRMD,
-                                       PIE, env->gdb_held_new_ie);
-    } else {
-        env->CSR_PRMD = FIELD_DP64(env->CSR_PRMD, CSR_PRMD, PIE,
-                                   env->gdb_held_new_ie);
-    }
+    set_previous_ie(env, env->gdb_held_tlbr, env->gdb_held_new_ie);
 }
 
 /* csrrd, csrwr or csrxchg of CRMD: what would it have read and left behind? */

@@ -143,6 +143,30 @@ uint64_t loongarch_insn_next(uint32_t insn, uint64_t pc,
     }
 }
 
+bool loongarch_insn_store(uint32_t insn, const uint64_t *gpr,
+                          LoongArchStore *store)
+{
+    uint64_t base = gpr[field(insn, 5, 5)];
+
+    store->value = gpr[field(insn, 0, 5)];
+    if (insn >> 24 == 0x29) {                           /* st.b to st.d */
+        store->size = 1u << field(insn, 22, 2);
+        store->addr = base + offset(field(insn, 10, 12), 12) / 4;
+        return true;
+    }
+    if (insn >> 24 == 0x25 || insn >> 24 == 0x27) {     /* stptr */
+        store->size = field(insn, 25, 1) ? 8 : 4;
+        store->addr = base + offset(field(insn, 10, 14), 14);
+        return true;
+    }
+    if ((insn >> 15 & ~0x18u) == 0x7020) {              /* stx.b to stx.d */
+        store->size = 1u << field(insn, 18, 2);
+        store->addr = base + gpr[field(insn, 10, 5)];
+        return true;
+    }
+    return false;
+}
+
 bool loongarch_insn_is_ll(uint32_t insn)
 {
     return insn >> 24 == 0x20 || insn >> 24 == 0x22 ||

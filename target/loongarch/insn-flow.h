@@ -60,6 +60,21 @@ typedef struct LoongArchFlow {
 uint64_t loongarch_insn_next(uint32_t insn, uint64_t pc,
                              const LoongArchFlow *flow);
 
+/**
+ * struct LoongArchStore - what a store does
+ * @addr: virtual address
+ * @size: in bytes, a power of two
+ * @value: its lower bytes are stored
+ */
+typedef struct LoongArchStore {
+    uint64_t addr, value;
+    unsigned int size;
+} LoongArchStore;
+
+/* Is it a store of a general register, which neither checks nor swaps? */
+bool loongarch_insn_store(uint32_t insn, const uint64_t *gpr,
+                          LoongArchStore *store);
+
 /* Which they are: ll.w, ll.d, llacq.w, llacq.d; sc.w, sc.d, sc.q, screl. */
 bool loongarch_insn_is_ll(uint32_t insn);
 bool loongarch_insn_is_sc(uint32_t insn);

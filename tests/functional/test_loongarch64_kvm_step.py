@@ -67,7 +67,8 @@ class KvmStep(KvmHostTest):
             yield Lockstep(SteppedStub(kvm), SteppedStub(tcg))
 
     def run_seed(self, both: Lockstep, seed: int, blocks: int | None = 60) -> None:
-        program = make_program(seed, blocks)
+        # What runs at mapped addresses: in the kernel's mode and in a program's.
+        program = make_program(seed, blocks, plv=3 if seed % 2 else 0)
         both.load(program)
         before, start = both.steps, time.monotonic()
         both.run(program, PROGRAM_LIMIT)

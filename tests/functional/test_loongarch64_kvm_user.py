@@ -10,6 +10,7 @@ and other mappings of the same page, run as ever.  No program may notice.
 from __future__ import annotations
 
 import re
+from typing import ClassVar
 
 from qemu_test.kvmhost import Guest, KvmHostTest, kernel_trouble
 from qemu_test.rsp import Client
@@ -17,8 +18,10 @@ from qemu_test.rsp import Client
 # What the program enters the kernel by for the debugger to find it.
 MARK = "sys_sched_get_priority_max"
 A0, RA = 4, 1
-PLV = 3
+PLV, IE = 3, 4
 COUNT = 20
+DROPPED = 200
+CPUS = 2
 FIRST = 100
 PER_THREAD = 1000000
 IN_KERNEL = 1 << 63
@@ -30,19 +33,42 @@ class KvmUser(KvmHostTest):
     """The main job."""
 
     host_smp = 2
+    # At its shell, after a test that has ended well.
+    idle: ClassVar[Guest | None] = None
+
+    @classmethod
+    def tearDownClass(cls) -> None:
+        if cls.idle:
+            cls.idle.close()
+        super().tearDownClass()
 
     def address(self, name: str) -> int:
         """Of a function of the kernel, which is the same in host and guest."""
         line = self.host.run(f"grep ' {name}$' /proc/kallsyms", check=True).stdout
         return int(line.split()[0], 16)
 
-    def ready(self, smp: int = 1) -> Guest:
-        """A guest at its shell that has the program."""
+    def ready(self) -> Guest:
+        """A guest at its shell that has the program; maybe from a test before."""
+        guest, KvmUser.idle = self.idle, None
+        if guest:
+            self.addCleanup(self.close_unless_idle, guest)
+            return guest
         initrd = self.initrd_with(self.compile("loongarch64-kvm/user.c"))
-        guest = self.guest(stub=True, smp=smp, initrd=initrd)
+        guest = Guest(self.host, self.log_file("guest.log"), stub=True, smp=CPUS,
+                      initrd=initrd)
+        self.addCleanup(self.close_unless_idle, guest)
         guest.wait_ready()
         guest.console.command("true")
         return guest
+
+    def close_unless_idle(self, guest: Guest) -> None:
+        """After a test."""
+        if guest is not self.idle:
+            guest.close()
+
+    def done(self, guest: Guest) -> None:
+        """All was well: another test may have the guest."""
+        KvmUser.idle = guest
 
     def start(self, guest: Guest, client: Client, arguments: str) -> int:
         """Start the program, stop in its process, give the address of work()."""
@@ -60,6 +86,11 @@ class KvmUser(KvmHostTest):
                           cpu_index=cpu)
         return int(re.findall(rf"\b{name}\s+([0-9a-f]+)\b", state)[0], 16)
 
+    def hit(self, client: Client, at: int, first: int) -> None:
+        """Run into a breakpoint at work(first)."""
+        self.assertRegex(client.ask("vCont;c"), "^T05")
+        self.assertEqual((client.pc, client.register(A0)), (at, first))
+
     def finish(self, guest: Guest, client: Client, what: str) -> None:
         """Detach: the program goes on to its end, and the guest is well."""
         self.assertEqual(client.ask("D"), "OK")
@@ -72,8 +103,7 @@ class KvmUser(KvmHostTest):
         """So many hits in the next calls; past each as gdb goes."""
         for number in range(first, first + count):
             self.assertEqual(client.ask(f"Z0,{at:x},4"), "OK")
-            self.assertRegex(client.ask("vCont;c"), "^T05")
-            self.assertEqual((client.pc, client.register(A0)), (at, number))
+            self.hit(client, at, number)
             self.assertEqual(client.ask(f"z0,{at:x},4"), "OK")
             self.assertEqual(client.ask(f"Z0,{at + 4:x},4"), "OK")
             self.assertRegex(client.ask("vCont;c:1"), "^T05")
@@ -87,12 +117,12 @@ class KvmUser(KvmHostTest):
             at = self.start(guest, client, f"loop {COUNT}")
             word = client.read(at)
             self.assertEqual(client.ask(f"Z0,{at:x},4"), "OK")
-            self.assertRegex(client.ask("vCont;c"), "^T05")
-            self.assertEqual((client.pc, client.register(A0)), (at, FIRST))
+            self.hit(client, at, FIRST)
             self.assertEqual(self.csr(guest, "CRMD") & PLV, PLV)
             self.assertEqual(client.read(at), word)
             self.hits(client, at, FIRST, COUNT // 2)
             self.finish(guest, client, "loop")
+        self.done(guest)
 
     def test_hardware_breakpoint(self) -> None:
         """Z1 is hit like Z0."""
@@ -101,37 +131,39 @@ class KvmUser(KvmHostTest):
             at = self.start(guest, client, f"loop {COUNT}")
             self.assertEqual(client.ask(f"Z1,{at:x},4"), "OK")
             for number in range(FIRST, FIRST + COUNT // 2):
-                self.assertRegex(client.ask("vCont;c"), "^T05")
-                self.assertEqual((client.pc, client.register(A0)), (at, number))
+                self.hit(client, at, number)
                 self.assertRegex(client.ask("vCont;s:1"), "^T05")
                 self.assertEqual(client.pc, at + 4)
             self.assertEqual(client.ask(f"z1,{at:x},4"), "OK")
             self.finish(guest, client, "loop")
+        self.done(guest)
 
     def test_step(self) -> None:
         """One instruction after the other, and from a system call into the kernel."""
         guest = self.ready()
         with Client(guest) as client:
-            at = self.start(guest, client, f"loop {COUNT}")
+            at = self.start(guest, client, f"call {COUNT}")
             self.assertEqual(client.ask(f"Z0,{at:x},4"), "OK")
-            self.assertRegex(client.ask("vCont;c"), "^T05")
             # The breakpoint stays: a step passes it.
-            for expected in (at + 4, at + 8, client.register(RA)):
+            for number in range(COUNT // 2):
+                self.hit(client, at, number)
+                back = client.register(RA)
                 self.assertRegex(client.ask("vCont;s:1"), "^T05")
-                self.assertEqual(client.pc, expected)
+                self.assertEqual(client.pc, at + 4)
                 self.assertEqual(self.csr(guest, "CRMD") & PLV, PLV)
-            self.assertEqual(client.register(A0), FIRST + 3)
-            self.assertEqual(client.ask(f"z0,{at:x},4"), "OK")
-            # To write() and its system call.
-            for _ in range(20000):
-                word = int.from_bytes(client.read(client.pc), "little")
                 self.assertRegex(client.ask("vCont;s:1"), "^T05")
-                if word >> 15 == 0x56:
-                    break
-                self.assertLess(client.pc, IN_KERNEL)
-            self.assertGreater(client.pc, IN_KERNEL, "no system call")
-            self.assertEqual(self.csr(guest, "CRMD") & PLV, 0)
-            self.finish(guest, client, "loop")
+                self.assertGreater(client.pc, IN_KERNEL, "not the system call's entry")
+                self.assertEqual(self.csr(guest, "CRMD") & PLV, 0)
+                self.assertEqual(client.ask(f"Z0,{at + 8:x},4"), "OK")
+                self.assertRegex(client.ask("vCont;c"), "^T05")
+                self.assertEqual(client.pc, at + 8)
+                self.assertEqual(client.ask(f"z0,{at + 8:x},4"), "OK")
+                self.assertRegex(client.ask("vCont;s:1"), "^T05")
+                self.assertEqual(client.pc, back)
+                # A program whose interrupts are off would have the CPU for itself.
+                self.assertEqual(self.csr(guest, "CRMD") & (PLV | IE), PLV | IE)
+            self.finish(guest, client, "call")
+        self.done(guest)
 
     def test_another_process(self) -> None:
         """The same page at the same address in a child: no stop, no harm (D1)."""
@@ -141,12 +173,12 @@ class KvmUser(KvmHostTest):
             space = self.csr(guest, "PGDL")
             for number in range(FIRST, FIRST + COUNT):
                 self.assertEqual(client.ask(f"Z0,{at:x},4"), "OK")
-                self.assertRegex(client.ask("vCont;c"), "^T05")
-                self.assertEqual((client.pc, client.register(A0)), (at, number))
+                self.hit(client, at, number)
                 self.assertEqual(self.csr(guest, "PGDL"), space)
                 self.assertEqual(client.ask(f"z0,{at:x},4"), "OK")
                 self.assertRegex(client.ask("vCont;s:1"), "^T05")
             self.finish(guest, client, "two")
+        self.done(guest)
 
     def test_another_address(self) -> None:
         """The same page at another address in the same process (D1)."""
@@ -155,21 +187,83 @@ class KvmUser(KvmHostTest):
             at = self.start(guest, client, f"alias {COUNT}")
             self.hits(client, at, FIRST, COUNT)
             self.finish(guest, client, "alias")
+        self.done(guest)
 
-    def test_copied_page(self) -> None:
-        """The guest copies a page with a planted word in it."""
+    def test_page_not_accessed(self) -> None:
+        """The guest marks the page as not accessed, and flushes no TLB.
+
+        By itself between any two calls, or by another process at any moment.
+        """
+        guest = self.ready()
+        for what in ("old", "aged"):
+            with Client(guest) as client:
+                at = self.start(guest, client, f"{what} {COUNT}")
+                self.hits(client, at, FIRST, COUNT)
+                self.finish(guest, client, what)
+        self.done(guest)
+
+    def test_page_dropped(self) -> None:
+        """Out of its table, the page is still in a TLB until that is flushed."""
         guest = self.ready()
         with Client(guest) as client:
-            at = self.start(guest, client, f"copy {COUNT}")
+            at = self.start(guest, client, f"gone {DROPPED}")
             self.assertEqual(client.ask(f"Z0,{at:x},4"), "OK")
-            word = client.read(at)
+            self.hit(client, at, FIRST)
+            self.finish(guest, client, "gone")
+        self.done(guest)
+
+    def test_fault(self) -> None:
+        """The instruction faults in a process that is not meant: a page comes, or a signal."""
+        guest = self.ready()
+        with Client(guest) as client:
+            at = self.start(guest, client, f"fault {COUNT}")
+            self.assertEqual(client.ask(f"Z0,{at:x},4"), "OK")
             for number in range(FIRST, FIRST + COUNT):
                 self.assertRegex(client.ask("vCont;c"), "^T05")
-                self.assertEqual((client.pc, client.register(A0)), (at, number))
-                self.assertEqual(client.read(at), word)
+                self.assertEqual(client.pc, at)
+                value = client.read(client.register(A0), 8)
+                self.assertEqual(int.from_bytes(value, "little"), number)
                 self.assertRegex(client.ask("vCont;s:1"), "^T05")
-                self.assertEqual(client.pc, at + 4)
-            self.finish(guest, client, "copy")
+                self.assertEqual((client.pc, client.register(A0)), (at + 4, number))
+            self.finish(guest, client, "fault")
+        self.done(guest)
+
+    def test_copied_page(self) -> None:
+        """The guest copies a page with a planted word in it; either can have the copy."""
+        guest = self.ready()
+        for what in ("copy", "kept"):
+            with Client(guest) as client:
+                at = self.start(guest, client, f"{what} {COUNT}")
+                self.assertEqual(client.ask(f"Z0,{at:x},4"), "OK")
+                word = client.read(at)
+                for number in range(FIRST, FIRST + COUNT):
+                    self.hit(client, at, number)
+                    self.assertEqual(client.read(at), word)
+                    self.assertRegex(client.ask("vCont;s:1"), "^T05")
+                    self.assertEqual(client.pc, at + 4)
+                self.finish(guest, client, what)
+        self.done(guest)
+
+    def test_copy_is_left(self) -> None:
+        """A breakpoint has gone when the copy of its page is executed."""
+        guest = self.ready()
+        mark = self.address(MARK)
+        for what in ("copy", "kept"):
+            with Client(guest) as client:
+                at = self.start(guest, client, f"{what} {COUNT}")
+                self.assertEqual(client.ask(f"Z0,{at:x},4"), "OK")
+                self.assertEqual(client.ask(f"Z0,{mark:x},4"), "OK")
+                self.assertRegex(client.ask("vCont;c"), "^T05")
+                self.assertEqual(client.pc, mark)
+                self.assertEqual(client.ask(f"z0,{at:x},4"), "OK")
+                self.assertEqual(client.ask(f"z0,{mark:x},4"), "OK")
+                # In the process itself, after its child.
+                self.assertEqual(client.ask(f"Z0,{at + 4:x},4"), "OK")
+                self.assertRegex(client.ask("vCont;c"), "^T05")
+                self.assertEqual((client.pc, client.register(A0)), (at + 4, FIRST + 1))
+                self.assertEqual(client.ask(f"z0,{at + 4:x},4"), "OK")
+                self.finish(guest, client, what)
+        self.done(guest)
 
     def answers(self, guest: Guest, what: str, debugged: bool) -> str:
         """What a program gets for privileged instructions."""
@@ -180,8 +274,7 @@ class KvmUser(KvmHostTest):
                 at = self.start(guest, client, f"{what} {COUNT}")
                 self.assertEqual(client.ask(f"Z0,{at:x},4"), "OK")
                 for number in range(COUNT):
-                    self.assertRegex(client.ask("vCont;c"), "^T05")
-                    self.assertEqual((client.pc, client.register(A0)), (at, number))
+                    self.hit(client, at, number)
                     self.assertRegex(client.ask("vCont;s:1"), "^T05")
                 self.assertEqual(client.ask("D"), "OK")
         found = guest.console.wait(r"^user: (\d+ signals, \d+ invalid), 0 wrong$")
@@ -193,6 +286,7 @@ class KvmUser(KvmHostTest):
         guest = self.ready()
         plain = self.answers(guest, "own", False)
         self.assertEqual(self.answers(guest, "own", True), plain)
+        self.done(guest)
 
     def test_other_exceptions(self) -> None:
         """Any other privileged instruction, too, and its handler loses nothing."""
@@ -200,10 +294,11 @@ class KvmUser(KvmHostTest):
         plain = self.answers(guest, "illegal", False)
         self.assertEqual(plain, f"{COUNT} signals, 0 invalid")
         self.assertEqual(self.answers(guest, "illegal", True), plain)
+        self.done(guest)
 
     def test_stopped_anywhere(self) -> None:
         """Stopped at any moment while another process executes the planted word."""
-        guest = self.ready(smp=2)
+        guest = self.ready()
         guest.console.type("user busy &")
         guest.console.wait("user: work at")
         for _ in range(4):
@@ -220,11 +315,12 @@ class KvmUser(KvmHostTest):
                 self.assertEqual(client.ask(f"z0,{at:x},4"), "OK")
                 guest.console.type("")
                 self.finish(guest, client, "wait")
-        guest.console.command("kill -0 $!")
+        guest.console.command("kill $!")
+        self.done(guest)
 
     def test_client_dies(self) -> None:
         """Killed while the guest runs and processes execute the planted word (D18)."""
-        guest = self.ready(smp=2)
+        guest = self.ready()
         guest.console.type("user busy &")
         guest.console.wait("user: work at")
         for _ in range(5):
@@ -236,7 +332,8 @@ class KvmUser(KvmHostTest):
             guest.console.type("")
             guest.console.wait("^user: wait, good$")
             guest.console.wait("^user: status 0$")
-        guest.console.command("kill -0 $!")
+        guest.console.command("kill $!")
+        self.done(guest)
 
     def test_reset(self) -> None:
         """A reset ends the process: nothing is planted where its page was."""
@@ -254,20 +351,21 @@ class KvmUser(KvmHostTest):
             self.assertEqual(client.ask("D"), "OK")
         self.assertEqual(guest.console.command("echo $((6 * 7))"), "42")
         self.assertEqual(kernel_trouble(guest.console.text), [])
+        self.done(guest)
 
     def test_gdb_two_vcpus(self) -> None:
         """gdb, and two threads that come to one breakpoint at the same time."""
-        guest = self.ready(smp=2)
+        guest = self.ready()
         gdb = self.gdb(self.symbols())
         gdb.run(f"target remote {guest.stub}")
         gdb.run(f"break *{self.address(MARK):#x}")
-        guest.console.type(f"user threads 2 {THREAD_COUNT}; echo user: sta''tus $?")
+        guest.console.type(f"user threads {CPUS} {THREAD_COUNT}; echo user: sta''tus $?")
         gdb.go()
         at = int(guest.console.wait(r"user: work at (0x\w+)")[1], 16)
         gdb.run("delete")
         gdb.run(f"break *{at:#x}")
         seen = []
-        for _ in range(2 * THREAD_COUNT):
+        for _ in range(CPUS * THREAD_COUNT):
             stop = gdb.go()
             self.assertEqual(stop["reason"], "breakpoint-hit")
             self.assertEqual(gdb.evaluate("$pc"), at)
@@ -275,7 +373,7 @@ class KvmUser(KvmHostTest):
         gdb.go("stepi")
         self.assertEqual(gdb.evaluate("$pc"), at + 4)
         gdb.run("delete")
-        for cpu in (0, 1):
+        for cpu in range(CPUS):
             first = FIRST + cpu * PER_THREAD
             self.assertEqual([n for n in seen if first <= n < first + PER_THREAD],
                              list(range(first, first + THREAD_COUNT)))
@@ -284,6 +382,8 @@ class KvmUser(KvmHostTest):
         guest.console.wait("^user: status 0$")
         self.assertEqual(gdb.complaints(), [])
         self.assertEqual(kernel_trouble(guest.console.text), [])
+        gdb.close()
+        self.done(guest)
 
 
 if __name__ == '__main__':

@@ -18,7 +18,19 @@
 #define HUGE_USER       0x7000000000ull
 #define MODULE          0xffff800002004000ull
 #define KERNEL          0x9000000000204120ull
+#define OLD             (USER + 0x4000)         /* not accessed lately */
+#define OLD_HUGE        (HUGE_USER + 0x2000000)
+#define V               (1ull << 0)
+#define D               (1ull << 1)
+#define P               (1ull << 7)
+#define W               (1ull << 8)
 #define NX_NR           (3ull << 61)
+#define NX              (1ull << 62)
+#define RPLV            (1ull << 63)
+#define HPTW            (1ull << 24)            /* in PWCH */
+#define GOOD            LOONGARCH_DEBUG_ACCESS_GOOD
+#define LATE            LOONGARCH_DEBUG_ACCESS_LATE
+#define FAULTS          LOONGARCH_DEBUG_ACCESS_FAULTS
 
 static GHashTable *memory;
 
@@ -70,7 +82,8 @@ static void fill(void)
     put(0x100000 + (HUGE_USER >> 36 & 0x7ff) * 8, 0x110000);
     put(0x110000 + (HUGE_USER >> 25 & 0x7ff) * 8,
         0x6000000 | 1 << 12 | 1 << 6 | 0xd);
-    map(0x100000, USER + 0x4000, 0x4010000 | 1 << 7);   /* present, not V */
+    put(0x110000 + (OLD_HUGE >> 25 & 0x7ff) * 8, 0x8000000 | 1 << 6 | P | 0xc);
+    map(0x100000, OLD, 0x4010000 | P);
 }
 
 /* Everything is seen from everywhere, but for the mode without translation. */
@@ -98,14 +111,91 @@ static void test_paging(void)
     }
 }
 
-static void test_hardware_walker(void)
+/* Present but not valid, be it for a hardware walker or not accessed lately. */
+static void test_not_valid(void)
 {
     LoongArchDebugWalk walk = start(CRMD_PG);
 
     fill();
-    g_assert_cmphex(loongarch_debug_walk(&walk, USER + 0x4000), ==, UNMAPPED);
-    walk.pwch |= 1 << 24;
-    g_assert_cmphex(loongarch_debug_walk(&walk, USER + 0x4000), ==, 0x4010000);
+    g_assert_cmphex(loongarch_debug_walk(&walk, OLD), ==, 0x4010000);
+    walk.pwch |= HPTW;
+    g_assert_cmphex(loongarch_debug_walk(&walk, OLD), ==, 0x4010000);
+    walk = start(CRMD_PG);
+    g_assert_cmphex(loongarch_debug_walk(&walk, OLD_HUGE + 0x1234), ==,
+                    0x8001234);
+}
+
+/* What Linux keeps in an entry when there is no page. */
+static void test_not_present(void)
+{
+    static const uint64_t ptes[] = {
+        0, 1 << 6,                              /* none; and global */
+        0x123456000000 | 5 << 16,               /* swapped: offset, type */
+        0x123456000000 | 5 << 16 | 1 << 23,     /* the same, exclusive */
+        0x4010000 | 1 << 10 | 0xc | 1ull << 61, /* PROT_NONE */
+    };
+    LoongArchDebugWalk walk = start(CRMD_PG);
+
+    fill();
+    for (unsigned int i = 0; i < G_N_ELEMENTS(ptes); i++) {
+        map(0x100000, OLD, ptes[i]);
+        g_assert_cmphex(loongarch_debug_walk(&walk, OLD), ==, UNMAPPED);
+        g_assert_cmpint(loongarch_debug_access(&walk, OLD, false), ==, FAULTS);
+    }
+    /* A huge page that is about to be split: PRESENT_INVALID. */
+    put(0x110000 + (OLD_HUGE >> 25 & 0x7ff) * 8,
+        0x8000000 | 1 << 6 | 0xc | 1ull << 60);
+    g_assert_cmphex(loongarch_debug_walk(&walk, OLD_HUGE), ==, UNMAPPED);
+}
+
+/* What an access in the vCPU's own mode meets. */
+static void test_access(void)
+{
+    static const struct {
+        uint64_t pte, plv;
+        bool hptw;
+        LoongArchDebugAccess fetch, store;
+    } cases[] = {
+        { V | D | P | W | 0xc, 3, false, GOOD, GOOD },
+        { V | P | 0xc, 3, false, GOOD, FAULTS },        /* not dirty */
+        { P | D | W | 0xc, 3, false, LATE, LATE },      /* not accessed */
+        { P | D | W | 0xc, 3, true, GOOD, GOOD },
+        { P | W | 0xc, 3, true, GOOD, GOOD },           /* it sets D as well */
+        { P | 0xc, 3, true, GOOD, FAULTS },
+        { V | D | P | W | 0xc | NX, 3, false, FAULTS, GOOD },
+        { V | D | P | W, 3, false, FAULTS, FAULTS },    /* the kernel's */
+        { V | D | P | W, 0, false, GOOD, GOOD },
+        { V | D | P | W | 0xc, 0, false, GOOD, GOOD },
+        { V | D | P | W | 0xc | RPLV, 0, false, FAULTS, FAULTS },
+        { V | D | P | W | 0xc | RPLV, 3, false, GOOD, GOOD },
+    };
+
+    fill();
+    for (unsigned int i = 0; i < G_N_ELEMENTS(cases); i++) {
+        LoongArchDebugWalk walk = start(CRMD_PG | cases[i].plv);
+
+        if (cases[i].hptw) {
+            walk.pwch |= HPTW;
+        }
+        map(0x100000, USER, 0x4008000 | cases[i].pte);
+        g_assert_cmpint(loongarch_debug_access(&walk, USER, false), ==,
+                        cases[i].fetch);
+        g_assert_cmpint(loongarch_debug_access(&walk, USER, true), ==,
+                        cases[i].store);
+    }
+}
+
+/* A window is for the privilege levels that it names, and for no page table. */
+static void test_access_window(void)
+{
+    LoongArchDebugWalk walk = start(CRMD_PG);
+
+    fill();
+    g_assert_cmpint(loongarch_debug_access(&walk, KERNEL, true), ==, GOOD);
+    walk.crmd |= PLV3;
+    g_assert_cmpint(loongarch_debug_access(&walk, KERNEL, false), ==, FAULTS);
+    walk.crmd = CRMD_DA | PLV3;
+    g_assert_cmpint(loongarch_debug_access(&walk, KERNEL, false), ==, GOOD);
 }
 
 static void test_direct(void)
@@ -148,7 +238,10 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/debug-walk/paging", test_paging);
-    g_test_add_func("/debug-walk/hardware-walker", test_hardware_walker);
+    g_test_add_func("/debug-walk/not-valid", test_not_valid);
+    g_test_add_func("/debug-walk/not-present", test_not_present);
+    g_test_add_func("/debug-walk/access", test_access);
+    g_test_add_func("/debug-walk/access/window", test_access_window);
     g_test_add_func("/debug-walk/direct", test_direct);
     g_test_add_func("/debug-walk/refill", test_refill);
     g_test_add_func("/debug-walk/no-tables", test_no_tables);

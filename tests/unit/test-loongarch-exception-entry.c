@@ -43,6 +43,11 @@ static void test_undo(void)
     cpu.prmd = 0x3 | 0x8;                   /* PWE, and no interrupts */
     g_assert_true(loongarch_exception_undo(&cpu, IPE));
     g_assert_cmphex(cpu.crmd, ==, 0x213);
+
+    cpu = entered;
+    cpu.prmd = 0x4;                         /* from PLV0 */
+    g_assert_true(loongarch_exception_undo(&cpu, IPE));
+    g_assert_cmphex(cpu.crmd, ==, 0x14);
 }
 
 static void refused(LoongArchEntered cpu)
@@ -61,9 +66,6 @@ static void test_refused(void)
     refused(cpu);
     cpu = entered;
     cpu.estat = 0xdull << 16;               /* INE */
-    refused(cpu);
-    cpu = entered;
-    cpu.prmd = 0x4;                         /* from PLV0 */
     refused(cpu);
     cpu = entered;
     cpu.crmd |= 3;                          /* user code at that address */

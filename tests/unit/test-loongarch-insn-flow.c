@@ -303,6 +303,46 @@ static void test_csrwr(void)
     g_assert_false(loongarch_insn_is_csrwr(0x02c0042c, &csr, &rd));
 }
 
+/* Of $a0 by $a1, and $a2 for those with an index. */
+static const struct {
+    uint32_t insn;
+    int64_t offset;
+    unsigned int size;
+} stores[] = {
+    { 0x293ff8a4, -2, 1 },              /* st.b */
+    { 0x295ff8a4, 2046, 2 },            /* st.h */
+    { 0x298020a4, 8, 4 },               /* st.w */
+    { 0x29e000a4, -2048, 8 },           /* st.d */
+    { 0x258000a4, -32768, 4 },          /* stptr.w */
+    { 0x277ffca4, 32764, 8 },           /* stptr.d */
+    { 0x381018a4, 0x100, 1 },           /* stx.b */
+    { 0x381418a4, 0x100, 2 },           /* stx.h */
+    { 0x381818a4, 0x100, 4 },           /* stx.w */
+    { 0x381c18a4, 0x100, 8 },           /* stx.d */
+};
+
+static void test_store(void)
+{
+    /* ld.w, ldptr.d, ldx.d, fst.d, fstx.d, stgt.d, amswap.w, sc.w, vst */
+    static const uint32_t others[] = {
+        0x288020a4, 0x260008a4, 0x380c18a4, 0x2bc020a0, 0x383c18a0, 0x387d98a4,
+        0x386014c4, 0x210008a4, 0x2c4000a0,
+    };
+    uint64_t gpr[32] = { [4] = 0x123456789abcdef0, [5] = 0x120000000,
+                         [6] = 0x100 };
+    LoongArchStore store;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(stores); i++) {
+        g_assert_true(loongarch_insn_store(stores[i].insn, gpr, &store));
+        g_assert_cmphex(store.addr, ==, gpr[5] + stores[i].offset);
+        g_assert_cmphex(store.value, ==, gpr[4]);
+        g_assert_cmpuint(store.size, ==, stores[i].size);
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(others); i++) {
+        g_assert_false(loongarch_insn_store(others[i], gpr, &store));
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -320,6 +360,7 @@ int main(int argc, char **argv)
     }
     g_test_add_func("/insn-flow/csr/none", test_no_access);
     g_test_add_func("/insn-flow/csr/write", test_csrwr);
+    g_test_add_func("/insn-flow/store", test_store);
     g_test_add_func("/insn-flow/taken/compare", test_compare);
     g_test_add_func("/insn-flow/taken/condition", test_condition);
     g_test_add_func("/insn-flow/taken/flag", test_flag);

@@ -6,13 +6,13 @@
  */
 
 #include "qemu/osdep.h"
+#include "qemu/bswap.h"
 #include "exec/address-spaces.h"
 #include "exec/memory.h"
 #include "exec/target_page.h"
 #include "hw/core/cpu.h"
 #include "system/hw_accel.h"
 #include "cpu.h"
-#include "../debug-walk.h"
 #include "debug-place.h"
 
 bool kvm_debug_is_direct(CPUState *cs)
@@ -69,10 +69,10 @@ static bool read_table(void *opaque, uint64_t pa, uint64_t *value)
     return result == MEMTX_OK;
 }
 
-int kvm_debug_find_in(const KvmDebugSpace *space, vaddr addr,
-                      KvmDebugPlace *place)
+/* Through a space's page tables, without a window. */
+static LoongArchDebugWalk walk_in(const KvmDebugSpace *space)
 {
-    LoongArchDebugWalk walk = {
+    return (LoongArchDebugWalk) {
         .crmd = R_CSR_CRMD_PG_MASK,
         .pgdl = space->pgdl,
         .pgdh = space->pgdh,
@@ -82,6 +82,22 @@ int kvm_debug_find_in(const KvmDebugSpace *space, vaddr addr,
         .pa_bits = TARGET_PHYS_ADDR_SPACE_BITS,
         .read = read_table,
     };
+}
+
+static KvmDebugSpace current_space(CPULoongArchState *env, vaddr addr)
+{
+    return (KvmDebugSpace) {
+        .pgdl = addr >> 63 ? 0 : env->CSR_PGDL,
+        .pgdh = addr >> 63 ? env->CSR_PGDH : 0,
+        .pwcl = env->CSR_PWCL,
+        .pwch = env->CSR_PWCH,
+    };
+}
+
+int kvm_debug_find_in(const KvmDebugSpace *space, vaddr addr,
+                      KvmDebugPlace *place)
+{
+    LoongArchDebugWalk walk = walk_in(space);
     uint64_t phys = loongarch_debug_walk(&walk, addr);
 
     if (phys == LOONGARCH_DEBUG_UNMAPPED) {
@@ -94,12 +110,7 @@ KvmDebugSpace kvm_debug_space_of(CPUState *cs, vaddr addr,
                                  const KvmDebugPlace *place)
 {
     CPULoongArchState *env = cpu_env(cs);
-    KvmDebugSpace space = {
-        .pgdl = addr >> 63 ? 0 : env->CSR_PGDL,
-        .pgdh = addr >> 63 ? env->CSR_PGDH : 0,
-        .pwcl = env->CSR_PWCL,
-        .pwch = env->CSR_PWCH,
-    };
+    KvmDebugSpace space = current_space(env, addr);
     KvmDebugPlace through;
 
     if (kvm_debug_is_direct(cs) || kvm_debug_find_in(&space, addr, &through) ||
@@ -107,6 +118,18 @@ KvmDebugSpace kvm_debug_space_of(CPUState *cs, vaddr addr,
         space = (KvmDebugSpace) {};
     }
     return space;
+}
+
+LoongArchDebugAccess kvm_debug_access(CPUState *cs, uint64_t crmd, vaddr addr,
+                                      bool store)
+{
+    CPULoongArchState *env = cpu_env(cs);
+    KvmDebugSpace space = current_space(env, addr);
+    LoongArchDebugWalk walk = walk_in(&space);
+
+    walk.crmd = crmd;
+    memcpy(walk.dmw, env->CSR_DMW, sizeof(walk.dmw));
+    return loongarch_debug_access(&walk, addr, store);
 }
 
 bool kvm_debug_is_in(CPUState *cs, const KvmDebugSpace *space)
@@ -126,4 +149,11 @@ bool kvm_debug_replace(const KvmDebugPlace *place, uint32_t from, uint32_t to)
     }
     memory_region_set_dirty(place->mr, place->offset, sizeof(to));
     return true;
+}
+
+void kvm_debug_store(const KvmDebugPlace *place, unsigned int size,
+                     uint64_t value)
+{
+    stn_le_p(place->word, size, value);
+    memory_region_set_dirty(place->mr, place->offset, size);
 }

@@ -8,6 +8,8 @@
 #ifndef LOONGARCH_KVM_DEBUG_PLACE_H
 #define LOONGARCH_KVM_DEBUG_PLACE_H
 
+#include "../debug-walk.h"
+
 /**
  * struct KvmDebugPlace - a word of the guest's memory
  * @mr: where it is; NULL is nowhere
@@ -64,6 +66,18 @@ int kvm_debug_find_in(const KvmDebugSpace *space, vaddr addr,
 KvmDebugSpace kvm_debug_space_of(CPUState *cs, vaddr addr,
                                  const KvmDebugPlace *place);
 
+/**
+ * kvm_debug_access() - can this vCPU fetch from there, or store there?
+ * @cs: the vCPU
+ * @crmd: CSR.CRMD as it is then
+ * @addr: virtual address
+ * @store: or it is the fetch of an instruction
+ *
+ * By the page tables; what the TLB has is not known.
+ */
+LoongArchDebugAccess kvm_debug_access(CPUState *cs, uint64_t crmd, vaddr addr,
+                                      bool store);
+
 /* Does what is meant in this space concern this vCPU now? */
 bool kvm_debug_is_in(CPUState *cs, const KvmDebugSpace *space);
 
@@ -76,5 +90,14 @@ bool kvm_debug_is_in(CPUState *cs, const KvmDebugSpace *space);
  * Return: false if it is something else.
  */
 bool kvm_debug_replace(const KvmDebugPlace *place, uint32_t from, uint32_t to);
+
+/**
+ * kvm_debug_store() - do what a vCPU's store would do
+ * @place: where; it has to be RAM
+ * @size: in bytes
+ * @value: what, of which the lower bytes are stored
+ */
+void kvm_debug_store(const KvmDebugPlace *place, unsigned int size,
+                     uint64_t value);
 
 #endif

@@ -26,6 +26,7 @@ static struct {
     GHashTable *table;          /* a set */
     GArray *exposed;            /* words that stay lifted for now */
     unsigned int n_physical;    /* how many are KVM_DEBUG_PHYSICAL */
+    GHashTable *former;         /* by address, words below plants that went */
 } plants;
 
 static unsigned int kind(unsigned int who)
@@ -53,6 +54,8 @@ void kvm_debug_plants_init(uint32_t inst)
     plants.inst = inst;
     plants.table = g_hash_table_new(plant_hash, plant_equal);
     plants.exposed = g_array_new(false, false, sizeof(uint32_t *));
+    plants.former = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free,
+                                          NULL);
 }
 
 GHashTable *kvm_debug_plants(void)
@@ -146,6 +149,12 @@ void kvm_debug_plant_free(KvmDebugPlant *plant)
 
 void kvm_debug_plant_remove(KvmDebugPlant *plant)
 {
+    if (plant->space.pgdl && plant->saved) {
+        uint64_t addr = plant->addr;
+
+        g_hash_table_insert(plants.former, g_memdup2(&addr, sizeof(addr)),
+                            GUINT_TO_POINTER(plant->saved));
+    }
     g_hash_table_remove(plants.table, plant);
     plants.n_physical -= !!(plant->who & KVM_DEBUG_PHYSICAL);
     kvm_debug_plant_free(plant);
@@ -171,6 +180,7 @@ void kvm_debug_plants_remove(unsigned int who)
 void kvm_debug_plants_remove_all(void)
 {
     kvm_debug_plants_remove(UINT_MAX);
+    g_hash_table_remove_all(plants.former);
 }
 
 int kvm_debug_plant_locate(CPUState *cs, KvmDebugPlant *plant)
@@ -215,11 +225,29 @@ static bool is_unmoved(const KvmDebugPlant *plant)
 }
 
 /*
- * Can it be planted?  Where the tables of a space lead to is believed only if
- * it is where they have always led to, or if a vCPU uses them: they may be no
- * tables any more.
+ * The guest has copied the page, with our word in it or as it was after we had
+ * lifted it: the same code at the same address.
  */
-static bool is_there(KvmDebugPlant *plant)
+static bool is_copy(const KvmDebugPlant *plant, const KvmDebugPlace *now)
+{
+    uint32_t word = qatomic_read(now->word);
+
+    return plant->saved && (word == plant->saved || word == plants.inst);
+}
+
+/* Those who have kept the old page are not to keep our word with it. */
+static void follow(KvmDebugPlant *plant, const KvmDebugPlace *now)
+{
+    kvm_debug_lift(plant);
+    move_to(plant, now);
+}
+
+/*
+ * Can it be planted?  Where the tables of a space lead to is believed only if
+ * it is where they have always led to, if a vCPU uses them, or if the same code
+ * is there: they may be no tables any more.
+ */
+static bool is_there(KvmDebugPlant *plant, bool *moved)
 {
     KvmDebugPlace now;
     CPUState *cs;
@@ -234,14 +262,22 @@ static bool is_there(KvmDebugPlant *plant)
         cpu_synchronize_state(cs);
         if (plant->space.pgdh) {
             /* The kernel may be another one, with tables of its own. */
+            kvm_debug_lift(plant);
             if (!kvm_debug_plant_locate(cs, plant)) {
                 return true;
             }
         } else if (kvm_debug_is_in(cs, &plant->space) &&
-            !kvm_debug_find(cs, plant->addr, &now)) {
-            move_to(plant, &now);
+                   !kvm_debug_find(cs, plant->addr, &now)) {
+            follow(plant, &now);
+            *moved = true;
             return is_unmoved(plant);
         }
+    }
+    if (!kvm_debug_find_in(&plant->space, plant->addr, &now) &&
+        is_copy(plant, &now)) {
+        follow(plant, &now);
+        *moved = true;
+        return true;
     }
     return false;
 }
@@ -279,29 +315,34 @@ static KvmDebugPlant *entry_copied(void)
  * Our word is there: by us, for another address maybe, or copied by the guest.
  * Or the guest has its own.
  */
-static void adopt(KvmDebugPlant *plant)
+static void adopt(KvmDebugPlant *plant, bool moved)
 {
     KvmDebugPlant *copied = entry_copied();
 
-    if (plant->who == KVM_DEBUG_TRAP && copied &&
-        !planted_at(plant->place.word)) {
+    if (planted_at(plant->place.word)) {
+        return;
+    }
+    if (plant->who == KVM_DEBUG_TRAP && copied) {
         plant->saved = copied->saved;
+        plant->planted = true;
+    } else if (moved && plant->saved) {
         plant->planted = true;
     }
 }
 
 void kvm_debug_plant(KvmDebugPlant *plant)
 {
+    bool moved = false;
     uint32_t now;
 
     RCU_READ_LOCK_GUARD();
-    if (!is_there(plant) || is_exposed(plant->place.word)) {
+    if (!is_there(plant, &moved) || is_exposed(plant->place.word)) {
         return;
     }
     do {
         now = qatomic_read(plant->place.word);
         if (now == plants.inst) {
-            adopt(plant);
+            adopt(plant, moved);
             return;
         }
         plant->saved = now;
@@ -335,6 +376,7 @@ KvmDebugPlant *kvm_debug_planted(CPUState *cs, vaddr addr,
                                  const KvmDebugPlace *place)
 {
     KvmDebugPlant *plant = planted_at(place->word);
+    uint32_t was;
 
     if (plant) {
         return plant;
@@ -347,12 +389,23 @@ KvmDebugPlant *kvm_debug_planted(CPUState *cs, vaddr addr,
         return plant;
     }
     plant = kvm_debug_plant_lookup(addr, KVM_DEBUG_CLIENT);
-    if (!plant || !plant->planted || !plant->space.pgdl) {
+    if (!plant || !plant->saved || !plant->space.pgdl) {
+        was = GPOINTER_TO_UINT(g_hash_table_lookup(plants.former, &addr));
+        if (was) {
+            kvm_debug_replace(place, plants.inst, was);
+        }
+        return NULL;
+    }
+    if (place->word == plant->place.word) {
+        /* The guest has written it there. */
         return NULL;
     }
     if (kvm_debug_is_in(cs, &plant->space)) {
-        kvm_debug_replace(&plant->place, plants.inst, plant->saved);
+        if (plant->planted) {
+            kvm_debug_replace(&plant->place, plants.inst, plant->saved);
+        }
         move_to(plant, place);
+        plant->planted = true;
     } else {
         /* A fork has a copy of its own. */
         kvm_debug_replace(place, plants.inst, plant->saved);
@@ -374,6 +427,39 @@ bool kvm_debug_is_physical(const KvmDebugPlace *place)
 
         if (plant->who & KVM_DEBUG_PHYSICAL &&
             plant->place.word == place->word) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_at_same_offset(vaddr a, vaddr b)
+{
+    return !((a ^ b) & ~TARGET_PAGE_MASK);
+}
+
+bool kvm_debug_planted_somewhere(CPUState *cs, vaddr addr)
+{
+    CPULoongArchState *env = cpu_env(cs);
+    GHashTableIter iter;
+    gpointer key, value;
+
+    if (!plants.table || !FIELD_EX64(env->CSR_CRMD, CSR_CRMD, PG) ||
+        !env->CSR_PWCL || !(addr >> 63 ? env->CSR_PGDH : env->CSR_PGDL)) {
+        return false;
+    }
+    g_hash_table_iter_init(&iter, plants.table);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        KvmDebugPlant *plant = value;
+
+        if (plant->user && is_at_same_offset(plant->addr, addr)) {
+            return true;
+        }
+    }
+    /* One that has gone since. */
+    g_hash_table_iter_init(&iter, plants.former);
+    while (g_hash_table_iter_next(&iter, &key, NULL)) {
+        if (is_at_same_offset(*(uint64_t *)key, addr)) {
             return true;
         }
     }

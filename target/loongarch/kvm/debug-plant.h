@@ -75,13 +75,31 @@ void kvm_debug_plant(KvmDebugPlant *plant);
 void kvm_debug_lift(KvmDebugPlant *plant);
 
 /**
+ * kvm_debug_planted_somewhere() - can a word of ours be at an unmapped address?
+ * @cs: the vCPU that has executed one there
+ * @addr: virtual address, which the page tables do not map
+ *
+ * A guest takes a page out of its tables first, and out of the TLBs after that.
+ * In between a vCPU executes what is still in the page.  What it executes then
+ * is taken for ours if one of ours, which programs can come to, is or was at
+ * the same offset in a page, and the vCPU has page tables.
+ *
+ * Not told apart: a guest that has page tables, and a page in the TLB that is
+ * in none of them, and there, at such an offset, a word of its own like ours.
+ */
+bool kvm_debug_planted_somewhere(CPUState *cs, vaddr addr);
+
+/**
  * kvm_debug_planted() - whose word a vCPU has executed
  * @cs: the vCPU
  * @addr: virtual address
  * @place: what is there
  *
  * A guest copies pages, and our words with them.  A copy is put right here:
- * afterwards it is known, or it is gone.
+ * afterwards it is known, or it is gone; also one of a word that went before.
+ *
+ * Not told apart: a word of the guest's own like ours, in another process, at
+ * the very address of one of ours.
  *
  * Return: a plant whose word this is or was; NULL if it is the guest's.
  */

@@ -75,9 +75,8 @@ bool kvm_debug_catch_traps(void)
     return all;
 }
 
-bool kvm_debug_undo_trap(CPUState *cs)
+bool kvm_debug_undo_exception(CPULoongArchState *env, unsigned int ecode)
 {
-    CPULoongArchState *env = cpu_env(cs);
     LoongArchEntered cpu = {
         .pc = env->pc,
         .crmd = env->CSR_CRMD,
@@ -88,14 +87,25 @@ bool kvm_debug_undo_trap(CPUState *cs)
         .ecfg = env->CSR_ECFG,
         .tlbrera = env->CSR_TLBRERA,
     };
-    uint64_t pc = env->pc, crmd = env->CSR_CRMD;
 
-    if (!loongarch_exception_undo(&cpu, ECODE_IPE)) {
+    if (!loongarch_exception_undo(&cpu, ecode)) {
         return false;
     }
-    /* What is at the address is for that mode to say. */
     env->pc = cpu.pc;
     env->CSR_CRMD = cpu.crmd;
+    return true;
+}
+
+bool kvm_debug_undo_trap(CPUState *cs)
+{
+    CPULoongArchState *env = cpu_env(cs);
+    uint64_t pc = env->pc, crmd = env->CSR_CRMD;
+
+    /* What is at the address is for the mode to say that it came from. */
+    if (!FIELD_EX64(env->CSR_PRMD, CSR_PRMD, PPLV) ||
+        !kvm_debug_undo_exception(env, ECODE_IPE)) {
+        return false;
+    }
     if (kvm_debug_is_ours(cs)) {
         return true;
     }

@@ -400,13 +400,15 @@ bool kvm_debug_is_ours(CPUState *cs)
 
     RCU_READ_LOCK_GUARD();
     if (kvm_debug_find(cs, env->pc, &place)) {
-        return false;
+        return (uint32_t)env->CSR_BADI == le32_to_cpu(debug.inst) &&
+               kvm_debug_planted_somewhere(cs, env->pc);
     }
     if (qatomic_read(place.word) != debug.inst) {
         /* It has been another one. */
         return (uint32_t)env->CSR_BADI == le32_to_cpu(debug.inst);
     }
-    return kvm_debug_planted(cs, env->pc, &place);
+    return kvm_debug_planted(cs, env->pc, &place) ||
+           qatomic_read(place.word) != debug.inst;
 }
 
 /* Of a client or of a step: is this vCPU meant, at this place? */
@@ -465,6 +467,9 @@ int kvm_loongarch_debug_exit(CPUState *cs)
     }
     if (here) {
         return pass(cs, here);
+    }
+    if (!found && kvm_debug_planted_somewhere(cs, env->pc)) {
+        return kvm_debug_step_wait(cs);
     }
     refuse_hypercall(env);
     return 0;

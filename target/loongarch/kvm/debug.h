@@ -125,6 +125,18 @@ bool kvm_debug_step_hit(CPUState *cs, bool step_end, bool client, int *ret);
  */
 int kvm_debug_step_past(CPUState *cs);
 
+/**
+ * kvm_debug_step_wait() - a vCPU waits for the guest to flush its TLB
+ * @cs: the vCPU, in its thread, with the BQL, see kvm_debug_planted_somewhere()
+ *
+ * It executes the word again, until it has taken the interrupt by which another
+ * vCPU asks for that.  Where it steps, that one stands still and does not ask:
+ * then the client's step ends without having begun.
+ *
+ * Return: what kvm_loongarch_debug_exit() is to return.
+ */
+int kvm_debug_step_wait(CPUState *cs);
+
 /* The VM has stopped, and no step survives that. */
 void kvm_debug_step_cancel(void);
 
@@ -135,6 +147,15 @@ void kvm_debug_step_update(CPUState *cs);
 
 /* Where a general exception enters. */
 uint64_t kvm_debug_vector(CPULoongArchState *env, unsigned int ecode);
+
+/**
+ * kvm_debug_undo_exception() - go back to before an exception
+ * @env: the vCPU; pc and CRMD are set to what they were
+ * @ecode: the exception
+ *
+ * Return: false, with nothing changed, if it does not stand on its entry.
+ */
+bool kvm_debug_undo_exception(CPULoongArchState *env, unsigned int ecode);
 
 /* Can unprivileged code run at this address, page tables apart? */
 bool kvm_debug_is_open(CPUState *cs, vaddr addr);

@@ -6,24 +6,35 @@
  *   user wait COUNT     the same, after a line has been typed
  *   user two COUNT      so does its child, before it, at the same address
  *   user alias COUNT    so does itself, at another address of the same page
- *   user copy COUNT     so do it and its child, in pages that were one page
+ *   user old COUNT      as two and alias, each time after the kernel has marked
+ *                       all pages of the process as not accessed
+ *   user aged COUNT     the same, marked by another process all the time
+ *   user gone COUNT     calls it at another address, of which a thread on the
+ *                       second CPU drops the page all the time, and then at its
+ *   user fault COUNT    a child and it call load(), which faults, for good too
+ *   user call COUNT     calls call(), which has a system call
+ *   user copy COUNT     work() in a page that its child gets a copy of
+ *   user kept COUNT     the same, but the child keeps the page
  *   user threads CPUS COUNT
  *                       CPUS threads call work(), each on a CPU of its own
  *   user own COUNT      executes hvcl 0x101 itself
  *   user illegal COUNT  executes another privileged instruction
  *   user busy           calls work() for as long as it lives
  *
- * First it prints the address of work().  Then it calls
- * sched_get_priority_max(), which a debugger can wait for; so the process that
- * is meant is there.  work(i) is "a0 += 1; a0 += 2; return", and every result
- * is checked: a program that a debugger has done harm to says so, or dies.
+ * First it prints the address of work(), or what is named instead.  Then it
+ * calls sched_get_priority_max(), which a debugger can wait for; so the process
+ * that is meant is there.  Most are on the first CPU.  work(i) is "a0 += 1;
+ * a0 += 2; return", and every result is checked: a program that a debugger has
+ * done harm to says so, or dies.
  */
 #define _GNU_SOURCE
 #include <elf.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <setjmp.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,9 +54,11 @@
 
 typedef long Work(long value);
 
-Work work;
-asm(".text\n.balign 16\n.global work\nwork:\n"
-    "addi.d $a0, $a0, 1\naddi.d $a0, $a0, 2\njr $ra\n");
+Work work, load, call;
+asm(".text\n.balign 16\n.global work, load, call\nwork:\n"
+    "addi.d $a0, $a0, 1\naddi.d $a0, $a0, 2\njr $ra\n"
+    "load:\nld.d $a0, $a0, 0\njr $ra\n"
+    "call:\nori $a7, $zero, 178\nsyscall 0\njr $ra\n");     /* gettid */
 
 static long traps;
 
@@ -53,6 +66,17 @@ static void fail(const char *what)
 {
     perror(what);
     exit(1);
+}
+
+static void on_cpu(int cpu)
+{
+    cpu_set_t set;
+
+    CPU_ZERO(&set);
+    CPU_SET(cpu, &set);
+    if (sched_setaffinity(0, sizeof(set), &set) < 0) {
+        fail("user: sched_setaffinity");
+    }
 }
 
 /* The debugger's moment: stopped in here, it sees this process. */
@@ -70,6 +94,8 @@ static void announce(const void *address)
     mark();
 }
 
+typedef int Count(Work *way, long first, long count);
+
 static int count_wrong(Work *way, long first, long count)
 {
     long i, wrong = 0;
@@ -80,18 +106,41 @@ static int count_wrong(Work *way, long first, long count)
     return wrong != 0;
 }
 
-/* A child does it first, and we after it. */
-static int in_child(Work *way, long first, long count)
+/* The kernel clears the accessed bit of all pages, and flushes no TLB. */
+static void age(int fd)
 {
-    int status;
+    if (write(fd, "1", 1) != 1) {
+        fail("user: clear_refs");
+    }
+}
+
+static int count_wrong_old(Work *way, long first, long count)
+{
+    int fd = open("/proc/self/clear_refs", O_WRONLY);
+    long i, wrong = 0;
+
+    for (i = 0; i < count; i++) {
+        age(fd);
+        wrong += way(first + i) != first + i + 3;
+    }
+    close(fd);
+    return wrong != 0;
+}
+
+static pid_t start_child(void)
+{
     pid_t child = fork();
 
     if (child < 0) {
         fail("user: fork");
     }
-    if (child == 0) {
-        _exit(count_wrong(way, first, count));
-    }
+    return child;
+}
+
+static int end_child(pid_t child)
+{
+    int status;
+
     if (waitpid(child, &status, 0) != child) {
         fail("user: waitpid");
     }
@@ -99,6 +148,17 @@ static int in_child(Work *way, long first, long count)
         printf("user: the child's status is %#x\n", status);
     }
     return status != 0;
+}
+
+/* A child does it first, and we after it. */
+static int in_child(Count *what, Work *way, long first, long count)
+{
+    pid_t child = start_child();
+
+    if (child == 0) {
+        _exit(what(way, first, count));
+    }
+    return end_child(child);
 }
 
 static Work *map_again(void)
@@ -135,35 +195,63 @@ static Work *map_own(void)
         fail("user: mmap");
     }
     memcpy(page, (const void *)work, WORK_SIZE);
-    asm volatile("ibar 0" : : : "memory");
+    /* The compiler is not to know that no function of its own is there. */
+    asm volatile("ibar 0" : "+r"(page) : : "memory");
     return (Work *)page;
 }
 
-static int copies(long count)
+static void pass_on(int fd)
 {
-    volatile char *page = CODE;
-    int status, bad;
+    if (write(fd, "", 1) != 1) {
+        fail("user: pipe");
+    }
+}
+
+static void wait_for(int fd)
+{
+    char byte;
+
+    if (read(fd, &byte, 1) != 1) {
+        fail("user: pipe");
+    }
+}
+
+/*
+ * Whoever writes first gets a copy, the other keeps the page.  Then the child
+ * does it, and we after it.
+ */
+static int copies(bool child_first, long count)
+{
+    Work *code = map_own();
+    volatile char *page = (volatile char *)code;
+    int to_child[2], to_us[2];
     pid_t child;
 
+    if (pipe(to_child) < 0 || pipe(to_us) < 0) {
+        fail("user: pipe");
+    }
     /* The debugger stands in this call, and plants when it goes on. */
-    announce(map_own());
-    child = fork();
-    if (child < 0) {
-        fail("user: fork");
-    }
-    /* Whoever comes first gets the copy, the other keeps the page. */
-    page[PAGE - 1] = 1;
+    announce((const void *)code);
+    child = start_child();
     if (child == 0) {
-        _exit(count_wrong(CODE, 100, count));
+        if (!child_first) {
+            wait_for(to_child[0]);
+        }
+        page[PAGE - 1] = 1;
+        pass_on(to_us[1]);
+        wait_for(to_child[0]);
+        _exit(count_wrong(code, 100, count));
     }
-    if (waitpid(child, &status, 0) != child) {
-        fail("user: waitpid");
+    if (!child_first) {
+        page[PAGE - 1] = 1;
+        pass_on(to_child[1]);
     }
-    if (status) {
-        printf("user: the child's status is %#x\n", status);
-    }
-    bad = count_wrong(CODE, 100, count);
-    return bad || status;
+    wait_for(to_us[0]);
+    page[PAGE - 1] = 1;
+    /* Here the debugger may take its word away again. */
+    mark();
+    pass_on(to_child[1]);
+    return end_child(child) | count_wrong(code, 100, count);
 }
 
 typedef struct Thread {
@@ -175,13 +263,8 @@ typedef struct Thread {
 static void *thread_main(void *opaque)
 {
     Thread *thread = opaque;
-    cpu_set_t set;
 
-    CPU_ZERO(&set);
-    CPU_SET(thread->cpu, &set);
-    if (sched_setaffinity(0, sizeof(set), &set) < 0) {
-        fail("user: sched_setaffinity");
-    }
+    on_cpu(thread->cpu);
     return (void *)(long)count_wrong(work, 100 + thread->cpu * PER_THREAD,
                                      thread->count);
 }
@@ -205,6 +288,165 @@ static int threads(int cpus, long count)
         result |= bad != NULL;
     }
     return result;
+}
+
+/* Another process marks the pages of two others for as long as it lives. */
+static pid_t start_ager(pid_t other)
+{
+    pid_t us = getpid(), ager = start_child();
+    char path[64];
+    int fd[2];
+
+    if (ager) {
+        return ager;
+    }
+    on_cpu(1);
+    snprintf(path, sizeof(path), "/proc/%d/clear_refs", us);
+    fd[0] = open(path, O_WRONLY);
+    snprintf(path, sizeof(path), "/proc/%d/clear_refs", other);
+    fd[1] = open(path, O_WRONLY);
+    for (;;) {
+        age(fd[0]);
+        /* That one may have ended. */
+        (void)!write(fd[1], "1", 1);
+    }
+}
+
+static int aged(long count)
+{
+    Work *other = map_again();
+    int bad = other(1) != 4, to_child[2];
+    pid_t child, ager;
+
+    if (pipe(to_child) < 0) {
+        fail("user: pipe");
+    }
+    announce((const void *)work);
+    child = start_child();
+    if (child == 0) {
+        wait_for(to_child[0]);
+        _exit(count_wrong(work, 100, count));
+    }
+    ager = start_ager(child);
+    pass_on(to_child[1]);
+    bad |= count_wrong(other, 100, count);
+    bad |= end_child(child);
+    bad |= count_wrong(work, 100, count);
+    kill(ager, SIGKILL);
+    waitpid(ager, NULL, 0);
+    return bad;
+}
+
+static int old(long count)
+{
+    Work *other = map_again();
+    int bad = other(1) != 4;
+
+    announce((const void *)work);
+    bad |= in_child(count_wrong_old, work, 100, count);
+    bad |= count_wrong_old(other, 100, count);
+    return bad | count_wrong_old(work, 100, count);
+}
+
+static volatile long calls;
+static volatile bool dropped_enough;
+
+/*
+ * The page goes out of the table first, and out of the other TLB after that.
+ * Once in each call, at any moment, so that there is an end to it.
+ */
+static void *drop(void *page)
+{
+    long seen = 0;
+    volatile int delay;
+
+    on_cpu(1);
+    while (!dropped_enough) {
+        if (calls == seen) {
+            continue;
+        }
+        seen = calls;
+        for (delay = seen * 7919 % 20000; delay; delay--) {
+        }
+        if (madvise(page, PAGE, MADV_DONTNEED) < 0) {
+            fail("user: madvise");
+        }
+    }
+    return NULL;
+}
+
+static int gone(long count)
+{
+    Work *other = map_again();
+    unsigned long page = (unsigned long)other & -PAGE;
+    pthread_t id;
+    int bad = 0;
+
+    announce((const void *)work);
+    if (pthread_create(&id, NULL, drop, (void *)page)) {
+        fail("user: pthread_create");
+    }
+    for (; calls < count; calls++) {
+        bad |= count_wrong(other, 100, 1);
+    }
+    dropped_enough = true;
+    pthread_join(id, NULL);
+    return bad | count_wrong(work, 100, count);
+}
+
+static sigjmp_buf after_fault;
+
+static void on_fault(int number)
+{
+    siglongjmp(after_fault, number);
+}
+
+/* From pages that are not there yet, and from one that never is. */
+static int load_wrong(Work *way, long first, long count)
+{
+    char *pages = mmap(NULL, count * PAGE, PROT_READ,
+                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    volatile long i, wrong = 0;
+
+    (void)first;
+    if (pages == MAP_FAILED) {
+        fail("user: mmap");
+    }
+    signal(SIGSEGV, on_fault);
+    for (i = 0; i < count; i++) {
+        if (!sigsetjmp(after_fault, 1)) {
+            way(8);
+            wrong++;
+        }
+        wrong += way((long)(pages + i * PAGE)) != 0;
+    }
+    return wrong != 0;
+}
+
+static int fault(long count)
+{
+    long i, wrong = 0;
+    int bad;
+
+    announce((const void *)load);
+    bad = in_child(load_wrong, load, 0, count);
+    for (i = 0; i < count; i++) {
+        long value = 100 + i;
+
+        wrong += load((long)&value) != value;
+    }
+    return bad | (wrong != 0);
+}
+
+static int call_wrong(long count)
+{
+    long i, wrong = 0;
+
+    announce((const void *)call);
+    for (i = 0; i < count; i++) {
+        wrong += call(i) != getpid();
+    }
+    return wrong != 0;
 }
 
 static void on_illegal(int number, siginfo_t *info, void *context)
@@ -259,10 +501,24 @@ int main(int argc, char **argv)
     Work *other;
     int bad = 0;
 
+    if (strcmp(what, "threads") && strcmp(what, "busy") &&
+        strcmp(what, "wait")) {
+        on_cpu(0);
+    }
     if (!strcmp(what, "threads") && argc == 4) {
         bad = threads(atoi(argv[2]), count);
-    } else if (!strcmp(what, "copy")) {
-        bad = copies(count);
+    } else if (!strcmp(what, "copy") || !strcmp(what, "kept")) {
+        bad = copies(!strcmp(what, "copy"), count);
+    } else if (!strcmp(what, "old")) {
+        bad = old(count);
+    } else if (!strcmp(what, "aged")) {
+        bad = aged(count);
+    } else if (!strcmp(what, "gone")) {
+        bad = gone(count);
+    } else if (!strcmp(what, "fault")) {
+        bad = fault(count);
+    } else if (!strcmp(what, "call")) {
+        bad = call_wrong(count);
     } else if (!strcmp(what, "own") || !strcmp(what, "illegal")) {
         bad = privileged(!strcmp(what, "own"), count);
     } else if (!strcmp(what, "busy")) {
@@ -281,10 +537,11 @@ int main(int argc, char **argv)
         if (!strcmp(what, "wait")) {
             getchar();
         }
-        bad |= !strcmp(what, "two") && in_child(work, 100, count);
+        bad |= !strcmp(what, "two") && in_child(count_wrong, work, 100, count);
         bad |= count_wrong(work, 100, count);
     } else {
-        fprintf(stderr, "usage: user loop|wait|two|alias|copy|own|illegal COUNT\n"
+        fprintf(stderr, "usage: user loop|wait|two|alias|old|aged|gone|fault|call|"
+                        "copy|kept|own|illegal COUNT\n"
                         "       user threads CPUS COUNT\n"
                         "       user busy\n");
         return 2;

@@ -104,7 +104,7 @@ class Maker:
             self.call, self.indirect, self.fp, self.fp_branch, self.atomic,
             self.ll_sc, self.ll_leave, self.self_loop, self.self_jirl, self.self_call,
             self.trap, self.csr, self.crmd, self.ertn_refill, self.ertn_same,
-            self.patch, self.mapped, self.user_stretch, self.undefined, self.fp_off]
+            self.patch, self.patch_next, self.mapped, self.user_stretch, self.undefined, self.fp_off]
         if self.blocks is None:
             for kind in kinds:
                 kind()
@@ -528,6 +528,19 @@ class Maker:
         self._one_alu()
         asm.place(place)
         asm.add(w.brk(1))
+
+
+    def patch_next(self) -> None:
+        """A store into the very next instruction, maybe at another address of it."""
+        asm, place, r = self.asm, Label(), self.random
+        word = w.alu_imm("addi.d", self.pool(), self.pool(), r.randrange(-2048, 2048))
+        name, size = r.choice((("st.b", 1), ("st.h", 2), ("st.w", 4)))
+        at = r.randrange(0, 4, size)
+        mask = (1 << 8 * size) - 1 << 8 * at
+        asm.load_address(TEMP2, place, r.choice((0, WINDOW_ANY - WINDOW)))
+        asm.add(*w.load_value(TEMP, (word & mask) >> 8 * at), w.memory(name, TEMP, TEMP2, at))
+        asm.place(place)
+        asm.add(word & ~mask | w.brk(1) & mask)
 
 
 def make_program(seed: int, blocks: int | None = 60, plv: int = 0) -> Program:
