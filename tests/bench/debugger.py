@@ -80,6 +80,7 @@ class Debugged:
                              f"port={listener.getsockname()[1]}",
                  "-gdb", "chardev:gdb"], merge=True)
             self._stub = Packets(listener.accept()[0], TIMEOUT)
+        self._stub.negotiate()
         self._points: list[int] = []
         self._enter_loop()
 

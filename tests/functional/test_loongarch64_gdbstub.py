@@ -162,6 +162,24 @@ class GdbStub(StubTest):
         with self.connect() as second:
             self.assertEqual(second.ask("qC"), "QC01")
 
+    def test_without_acknowledgements(self) -> None:
+        """QStartNoAckMode, offered in qSupported, holds for its client alone."""
+        with self.connect() as first:
+            first.negotiate()
+            self.assertFalse(first.acknowledges)
+            first.send("vMustReplyEmpty")
+            self.assertEqual(first.socket.recv(16), b"$#00", "no + before it")
+            # Nothing is sent again, and no sum is looked at.
+            first.socket.sendall(b"-$vMustReplyEmpty#00")
+            self.assertEqual(first.socket.recv(16), b"$#00")
+            first.send("vCont;c")
+            self.vm.event_wait("RESUME", timeout=10.0)
+            self.assertEqual(first.interrupt()[:3], "T02")
+        with self.connect() as second:
+            second.send("vMustReplyEmpty")
+            self.assertEqual(second.receive(), "")
+            self.nudge(second)
+
     def test_kill_of_a_stranger(self) -> None:
         """vKill with a process that is not there is an error, and harmless."""
         with self.connect() as client:

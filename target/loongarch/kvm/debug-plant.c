@@ -24,6 +24,7 @@
 static struct {
     uint32_t inst;
     GHashTable *table;          /* a set */
+    GHashTable *by_word;        /* of those that are planted */
     GArray *exposed;            /* words that stay lifted for now */
     unsigned int n_physical;    /* how many are KVM_DEBUG_PHYSICAL */
     GHashTable *former;         /* by address, words below plants that went */
@@ -53,6 +54,7 @@ void kvm_debug_plants_init(uint32_t inst)
 {
     plants.inst = inst;
     plants.table = g_hash_table_new(plant_hash, plant_equal);
+    plants.by_word = g_hash_table_new(NULL, NULL);
     plants.exposed = g_array_new(false, false, sizeof(uint32_t *));
     plants.former = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free,
                                           NULL);
@@ -99,21 +101,21 @@ static void move_to(KvmDebugPlant *plant, const KvmDebugPlace *place)
 /* The plant whose word is there, under whatever address. */
 static KvmDebugPlant *planted_at(const uint32_t *word)
 {
-    GHashTableIter iter;
-    gpointer value;
+    return plants.table ? g_hash_table_lookup(plants.by_word, word) : NULL;
+}
 
-    if (!plants.table) {
-        return NULL;
+/* A word has one plant at most that is planted, and @plant's is where it is. */
+static void set_planted(KvmDebugPlant *plant, bool planted)
+{
+    if (plant->planted == planted) {
+        return;
     }
-    g_hash_table_iter_init(&iter, plants.table);
-    while (g_hash_table_iter_next(&iter, NULL, &value)) {
-        KvmDebugPlant *plant = value;
-
-        if (plant->planted && plant->place.word == word) {
-            return plant;
-        }
+    plant->planted = planted;
+    if (planted) {
+        g_hash_table_insert(plants.by_word, plant->place.word, plant);
+    } else {
+        g_hash_table_remove(plants.by_word, plant->place.word);
     }
-    return NULL;
 }
 
 /* Another one for the same word has not planted it: it was there. */
@@ -139,8 +141,8 @@ void kvm_debug_plant_free(KvmDebugPlant *plant)
 
     if (heir) {
         heir->saved = plant->saved;
-        heir->planted = true;
-        plant->planted = false;
+        set_planted(plant, false);
+        set_planted(heir, true);
     }
     kvm_debug_lift(plant);
     move_to(plant, &(KvmDebugPlace) {});
@@ -177,8 +179,21 @@ void kvm_debug_plants_remove(unsigned int who)
     }
 }
 
+void kvm_debug_plants_lift(void)
+{
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, plants.table);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        kvm_debug_lift(value);
+    }
+}
+
 void kvm_debug_plants_remove_all(void)
 {
+    /* Then no word is looked through for another plant. */
+    kvm_debug_plants_lift();
     kvm_debug_plants_remove(UINT_MAX);
     g_hash_table_remove_all(plants.former);
 }
@@ -324,9 +339,9 @@ static void adopt(KvmDebugPlant *plant, bool moved)
     }
     if (plant->who == KVM_DEBUG_TRAP && copied) {
         plant->saved = copied->saved;
-        plant->planted = true;
+        set_planted(plant, true);
     } else if (moved && plant->saved) {
-        plant->planted = true;
+        set_planted(plant, true);
     }
 }
 
@@ -347,7 +362,7 @@ void kvm_debug_plant(KvmDebugPlant *plant)
         }
         plant->saved = now;
     } while (!kvm_debug_replace(&plant->place, now, plants.inst));
-    plant->planted = true;
+    set_planted(plant, true);
     if (!is_unmoved(plant)) {
         /* The guest has taken the page away under our hands. */
         kvm_debug_lift(plant);
@@ -363,7 +378,7 @@ void kvm_debug_lift(KvmDebugPlant *plant)
     }
     RCU_READ_LOCK_GUARD();
     kvm_debug_replace(&plant->place, plants.inst, plant->saved);
-    plant->planted = false;
+    set_planted(plant, false);
     /* The guest can have moved the page, with our word in it. */
     if (plant->space.pgdl &&
         !kvm_debug_find_in(&plant->space, plant->addr, &now) &&
@@ -403,9 +418,10 @@ KvmDebugPlant *kvm_debug_planted(CPUState *cs, vaddr addr,
     if (kvm_debug_is_in(cs, &plant->space)) {
         if (plant->planted) {
             kvm_debug_replace(&plant->place, plants.inst, plant->saved);
+            set_planted(plant, false);
         }
         move_to(plant, place);
-        plant->planted = true;
+        set_planted(plant, true);
     } else {
         /* A fork has a copy of its own. */
         kvm_debug_replace(place, plants.inst, plant->saved);

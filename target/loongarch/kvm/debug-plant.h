@@ -43,8 +43,8 @@ GHashTable *kvm_debug_plants(void);
  * @who: one of KVM_DEBUG_*
  *
  * Those of the client are one plant, but for those at physical addresses.  The
- * end of a step and the entry of an exception are others, since the same address
- * can be in another space.
+ * end of a step and the entry of an exception are others, since the same
+ * address can be in another space.
  */
 KvmDebugPlant *kvm_debug_plant_lookup(vaddr addr, unsigned int who);
 
@@ -73,6 +73,7 @@ void kvm_debug_plant_forget_place(KvmDebugPlant *plant);
 /* Put the word there, or take it away.  What is so already stays so. */
 void kvm_debug_plant(KvmDebugPlant *plant);
 void kvm_debug_lift(KvmDebugPlant *plant);
+void kvm_debug_plants_lift(void);
 
 /**
  * kvm_debug_planted_somewhere() - can a word of ours be at an unmapped address?

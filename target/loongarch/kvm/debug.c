@@ -134,17 +134,6 @@ static void plant_all(void)
     }
 }
 
-static void lift_all(void)
-{
-    GHashTableIter iter;
-    gpointer value;
-
-    g_hash_table_iter_init(&iter, kvm_debug_plants());
-    while (g_hash_table_iter_next(&iter, NULL, &value)) {
-        kvm_debug_lift(value);
-    }
-}
-
 /*
  * A vCPU that has executed one of our words and not come out yet is taken back
  * before the word goes.  The vCPUs stand still.
@@ -219,7 +208,7 @@ static void vm_state_change(void *opaque, bool running, RunState state)
     } else {
         release_traps();
         kvm_debug_step_cancel();
-        lift_all();
+        kvm_debug_plants_lift();
     }
     verify_start_or_stop();
 }

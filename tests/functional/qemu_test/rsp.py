@@ -27,6 +27,7 @@ class Packets:
         if connection.family == socket.AF_INET:
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.data = b""
+        self.acknowledges = True
 
     def __enter__(self: Self) -> Self:
         return self
@@ -52,14 +53,22 @@ class Packets:
     def receive(self) -> str:
         """The next packet."""
         packet = self.take()
-        with contextlib.suppress(BrokenPipeError):      # that was its last word
-            self.socket.sendall(b"+")
+        if self.acknowledges:
+            with contextlib.suppress(BrokenPipeError):  # that was its last word
+                self.socket.sendall(b"+")
         return packet
 
     def ask(self, packet: str) -> str:
         """A packet and its answer."""
         self.send(packet)
         return self.receive()
+
+    def negotiate(self) -> None:
+        """Do without acknowledgements if the stub can, as gdb does."""
+        if "QStartNoAckMode+" in self.ask("qSupported").split(";"):
+            answer = self.ask("QStartNoAckMode")
+            assert answer == "OK", answer
+            self.acknowledges = False
 
     def register(self, number: int) -> int:
         return int.from_bytes(bytes.fromhex(self.ask(f"p{number:x}")), "little")
