@@ -34,6 +34,10 @@ GIDS = 255
 LINE = re.compile(r"^stress: \d+ .*$", re.MULTILINE)
 # Of which one is the boot of the guest; a loaded machine is slow.
 PATIENCE = 600.0
+# For how many seconds a guest's CPU may stand still. A page that the host is
+# moving is waited for until all of its batch, hundreds of them, have moved;
+# that took 14 s in a host with more CPUs than the machine that emulates it.
+STILL = 60
 
 
 class Bench:
@@ -85,7 +89,8 @@ class Bench:
         """Start a guest that runs the program and powers off."""
         self._guests += 1
         guest = Guest(self.host, self.folder / f"guest-{self._guests}.log", memory=memory,
-                      initrd=self._initrd, append="loglevel=5", stay=False,
+                      initrd=self._initrd, stay=False,
+                      append=f"loglevel=5 watchdog_thresh={STILL}",
                       run=f"dmesg -c >/dev/null; stress {seed} {workers} {rounds}; dmesg -r",
                       **options)
         stack.callback(guest.close)
