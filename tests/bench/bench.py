@@ -95,7 +95,7 @@ def compile_all() -> None:
     """Our programs, into build/bench."""
     OUT.mkdir(parents=True, exist_ok=True)
     flags = ["-O2", "-Wall", "-Wextra", "-Werror"]
-    for name in ("load", "exits"):
+    for name in ("load", "exits", "client"):
         run([CC, "-static", *flags, "-o", str(OUT / name), str(HERE / f"{name}.c")])
     run([CC, "-nostdlib", "-ffreestanding", "-O1", "-march=loongarch64", "-mabi=lp64d",
          "-mno-relax", "-Wall", "-Wextra", "-Werror", f"-I{BASE_LIBRARY}", f"-I{LIBRARY}",
