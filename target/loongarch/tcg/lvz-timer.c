@@ -74,6 +74,12 @@ static void expire(CPULoongArchState *env, uint64_t at)
                            FIELD_EX64(tcfg, CSR_TCFG, PERIODIC)
                            ? "periodic" : "one-shot");
     *loongarch_guest_csr(env, ESTAT) |= BIT_ULL(IRQ_TIMER);
+    loongarch_lvz_update_irq(env);
+    /*
+     * Only then may the deadline tell that it has passed: it is looked at
+     * without the BQL, in loongarch_lvz_timer_read_counter().
+     */
+    smp_wmb();
     if (FIELD_EX64(tcfg, CSR_TCFG, PERIODIC)) {
         uint64_t period = MAX(initial_count(tcfg), 1);
         uint64_t late = at - env->lvz.timer.deadline;
@@ -82,7 +88,6 @@ static void expire(CPULoongArchState *env, uint64_t at)
     } else {
         env->lvz.timer.fired = true;
     }
-    loongarch_lvz_update_irq(env);
 }
 
 static void sync_at(CPULoongArchState *env, uint64_t at)
@@ -106,6 +111,7 @@ uint64_t loongarch_lvz_timer_read_counter(CPULoongArchState *env)
         BQL_LOCK_GUARD();
         sync_at(env, at);
     }
+    smp_rmb();
     return at;
 }
 
