@@ -16,14 +16,11 @@
  * What the packets mean, and whether an answer is right, is for who wrote them.
  */
 #include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
+#include "measure.h"
 
 #define PACKET_MAX      4096
 /* For an answer, in seconds: the guest is far from everything by then. */
@@ -31,20 +28,6 @@
 
 static int stub;
 static bool acknowledges = true;
-
-static void die(const char *what)
-{
-    perror(what);
-    exit(1);
-}
-
-static uint64_t now_ns(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * UINT64_C(1000000000) + t.tv_nsec;
-}
 
 static void put(const char *data, size_t len)
 {

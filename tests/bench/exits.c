@@ -10,15 +10,12 @@
  * has no part in it but for the start and the end.
  */
 #include <fcntl.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 #include <linux/kvm.h>
+#include "measure.h"
 
 #define CODE_GPA        0x200000ull
 #define CODE_SIZE       0x10000
@@ -39,20 +36,6 @@ asm(".pushsection .rodata\n"
     "   st.d $zero, $a2, 0\n"
     "guest_end:\n"
     ".popsection");
-
-static void die(const char *what)
-{
-    perror(what);
-    exit(1);
-}
-
-static uint64_t now_ns(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * 1000000000ull + t.tv_nsec;
-}
 
 static void make_memory(int vm)
 {

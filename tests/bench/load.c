@@ -18,36 +18,17 @@
  */
 #define _GNU_SOURCE
 #include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
+#include "measure.h"
 
 #define CALLS_A_FORK    100
 #define CALLS_A_FAULT   10
 /* So many fresh pages at a time: 4 MiB of Debian's 16 KiB pages. */
 #define PAGES           256
-
-static void die(const char *what)
-{
-    perror(what);
-    exit(1);
-}
-
-static uint64_t now_ns(void)
-{
-    struct timespec t;
-
-    if (clock_gettime(CLOCK_MONOTONIC, &t)) {
-        die("clock_gettime");
-    }
-    return t.tv_sec * 1000000000ull + t.tv_nsec;
-}
 
 /* rdtime.d: ticks of 10 ns, CPUCFG4 and 5 of QEMU's models. */
 static uint64_t counter_ns(void)
