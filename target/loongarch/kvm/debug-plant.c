@@ -332,15 +332,16 @@ static KvmDebugPlant *entry_copied(void)
  */
 static void adopt(KvmDebugPlant *plant, bool moved)
 {
-    KvmDebugPlant *copied = entry_copied();
+    KvmDebugPlant *copied;
 
     if (planted_at(plant->place.word)) {
         return;
     }
-    if (plant->who == KVM_DEBUG_TRAP && copied) {
+    copied = plant->who == KVM_DEBUG_TRAP ? entry_copied() : NULL;
+    if (copied) {
         plant->saved = copied->saved;
-        set_planted(plant, true);
-    } else if (moved && plant->saved) {
+    }
+    if (copied || (moved && plant->saved)) {
         set_planted(plant, true);
     }
 }
