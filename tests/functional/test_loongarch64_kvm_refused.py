@@ -26,11 +26,11 @@ class KvmRefused(KvmHostTest):
         super().setUp()
         library = self.scratch_file("refuse.so")
         compile_library(self.data_file("loongarch64-kvm/refuse.c"), library)
-        self.library = self.host.put(library)
+        self.preload = self.host.put(library)
 
     def under(self, what: str) -> list[str]:
         """A command that runs QEMU on a KVM that refuses something."""
-        return ["env", f"LD_PRELOAD={self.library}", f"KVM_REFUSE={what}"]
+        return ["env", f"LD_PRELOAD={self.preload}", f"KVM_REFUSE={what}"]
 
     def unharmed(self, guest: Guest) -> None:
         self.assertEqual(guest.console.command("echo $((6 * 7))"), "42")
