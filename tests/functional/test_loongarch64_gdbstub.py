@@ -49,7 +49,8 @@ class StubTest(QemuSystemTest):
         self.path = Path(self.folder.name) / "stub"
         self.set_machine("virt")
         self.vm.add_args("-cpu", "max", "-nic", "none", "-display", "none", "-S",
-                         "-smp", str(self.cpus), "-gdb", f"unix:{self.path},server=on,wait=off")
+                         "-smp", str(self.cpus),
+                         "-gdb", f"unix:{self.path},server=on,wait=off")
         self.vm.launch()
 
     def tearDown(self) -> None:
@@ -237,8 +238,8 @@ class GdbStub(StubTest):
             self.assertEqual(client.ask(f"G{now.hex()}"), "OK")
             self.assertEqual(client.register(A0), 0x1234)
             now[A0 * 8:A0 * 8 + 8] = struct.pack("<Q", 0x5678)
-            for values in ("", "00", now[:-8].hex(), now[:A0 * 8 + 8].hex(), now.hex()[:-1],
-                           now.hex() + "00", now.hex()[:-1] + "x"):
+            for values in ("", "00", now[:-8].hex(), now[:A0 * 8 + 8].hex(),
+                           now.hex()[:-1], now.hex() + "00", now.hex()[:-1] + "x"):
                 self.assertEqual(client.ask(f"G{values}"), "E22")
                 self.assertEqual(client.register(A0), 0x1234)
 
@@ -268,18 +269,21 @@ class GdbStub(StubTest):
     def test_errors_in_words(self) -> None:
         """A text where the client takes one, a number where it does not."""
         failing = {
-            "p200": "E14", "P200=00": "E22", f"P{A0:x}=00": "E22", f"P{R0:x}={'01' * 8}": "E22",
-            f"P{LBT_SCR0:x}={'00' * 8}": "E22", f"P{A0:x}": "E22", "G00": "E22", "G": "E22",
-            f"m{NOWHERE:x},4": "E14", f"M{NOWHERE:x},1:00": "E14", "m0,1000": "E22",
-            "M0,2:00": "E22", f"z0,{START:x},4": "E22", f"Z2,{START:x},0": "E22", "Z0,0": "E22"}
+            "p200": "E14", "P200=00": "E22", f"P{A0:x}=00": "E22",
+            f"P{R0:x}={'01' * 8}": "E22", f"P{LBT_SCR0:x}={'00' * 8}": "E22",
+            f"P{A0:x}": "E22", "G00": "E22", "G": "E22", f"m{NOWHERE:x},4": "E14",
+            f"M{NOWHERE:x},1:00": "E14", "m0,1000": "E22", "M0,2:00": "E22",
+            f"z0,{START:x},4": "E22", f"Z2,{START:x},0": "E22", "Z0,0": "E22"}
         with self.connect() as client:
             supported = client.ask("qSupported:multiprocess+;error-message+;swbreak+")
             self.assertIn("PacketSize", supported)
-            texts = {packet: client.ask(packet) for packet in failing}
-            for packet, answer in texts.items():
-                self.assertRegex(answer, r"^E\.[a-zA-Z][^#$*}]{10,70}$", packet)
+            texts = {}
+            for packet in failing:
+                texts[packet] = client.ask(packet)
+                self.assertRegex(texts[packet], r"^E\.[a-zA-Z][^#$*}]{10,70}$", packet)
             self.assertNotEqual(texts["p200"], texts[f"m{NOWHERE:x},4"])
-            self.assertEqual(client.ask(f"Z9,{START:x},4"), "", "not supported is no error")
+            self.assertEqual(client.ask(f"Z9,{START:x},4"), "",
+                             "not supported is no error")
         with self.connect() as client:
             client.ask("qSupported:multiprocess+")
             for packet, number in failing.items():
@@ -296,8 +300,9 @@ class GdbStub(StubTest):
     def test_connection_that_says_nothing(self) -> None:
         """Whoever connects and is no debugger does not stop the machine."""
         self.go()
-        for text in (b"", b"+", b"\x03", b"\x03\0\0\x13\x0e\xe0", b"GET / HTTP/1.1\r\n\r\n",
-                     b"\x16\x03\x01\x02\0\x01", b"$g#00", b"$" + b"g" * 5000):
+        for text in (b"", b"+", b"\x03", b"\x03\0\0\x13\x0e\xe0",
+                     b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x02\0\x01",
+                     b"$g#00", b"$" + b"g" * 5000):
             with self.connect() as stranger:
                 stranger.socket.sendall(text)
                 self.nudge(stranger)

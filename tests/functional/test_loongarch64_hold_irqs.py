@@ -40,7 +40,8 @@ class HoldIrqs(QemuSystemTest):
         self.addCleanup(folder.cleanup)
         path = Path(folder.name) / "stub"
         self.set_machine("virt")
-        self.vm.add_args("-cpu", "max", "-smp", "2", "-nic", "none", "-display", "none", "-S",
+        self.vm.add_args("-cpu", "max", "-smp", "2", "-nic", "none", "-display", "none",
+                         "-S",
                          "-gdb", f"unix:{path},server=on,wait=off")
         self.vm.launch()
         connection = socket.socket(socket.AF_UNIX)
@@ -53,13 +54,14 @@ class HoldIrqs(QemuSystemTest):
 
     def csr(self, name: str) -> int:
         """A CSR of the first vCPU."""
-        state = self.vm.cmd("human-monitor-command", command_line="info registers", cpu_index=0)
+        state = self.vm.cmd("human-monitor-command", command_line="info registers",
+                            cpu_index=0)
         found = re.search(rf"\b{name} +([0-9a-f]+)\b", state)
         assert found, state
         return int(found[1], 16)
 
     def fault_while_held(self) -> None:
-        """Enable interrupts, let the vCPU alone execute what faults: it is in the handler."""
+        """Enable interrupts, let the vCPU alone execute what faults, into the handler."""
         client = self.client
         self.write(0, SPIN)
         self.write(HANDLER, SPIN)

@@ -96,7 +96,8 @@ class KvmAnswers(KvmHostTest):
     def document(client: Client, name: str) -> str:
         """A part of the target description."""
         text = ""
-        while (answer := client.ask(f"qXfer:features:read:{name}:{len(text):x},800"))[:1] == "m":
+        while (answer := client.ask(
+                f"qXfer:features:read:{name}:{len(text):x},800"))[:1] == "m":
             text += answer[1:]
         assert answer[:1] == "l", answer
         return text + answer[1:]
@@ -123,7 +124,8 @@ class KvmAnswers(KvmHostTest):
         guest = self.guest(stub=True, paused=True)
         with Client(guest) as client:
             features = self.described(client)
-            for feature, prefix in (("base", "r"), ("fpu", "f"), ("lsx", "vr"), ("lasx", "xr")):
+            for feature, prefix in (("base", "r"), ("fpu", "f"),
+                                    ("lsx", "vr"), ("lasx", "xr")):
                 names = [name for name, _ in features[feature]]
                 for name in (f"{prefix}{number}" for number in range(32)):
                     self.assertEqual(names.count(name), 1, name)
@@ -143,7 +145,8 @@ class KvmAnswers(KvmHostTest):
             features = self.described(client)
             for feature, size in (("lsx", 16), ("lasx", 32)):
                 for name, number in features[feature]:
-                    self.assertEqual(client.ask(f"p{number:x}"), "xx" * size, f"{name} is there")
+                    self.assertEqual(client.ask(f"p{number:x}"), "xx" * size,
+                                     f"{name} is there")
             f0 = dict(features["fpu"])["f0"]
             self.assertRegex(client.ask(f"p{f0:x}"), "^[0-9a-f]{16}$")
 
@@ -156,7 +159,8 @@ class KvmAnswers(KvmHostTest):
             self.assertEqual(client.ask(f"z0,{pc:x},4"), "OK")
             # Without translation it would be in the middle of memory.
             self.assertEqual(client.read(UNMAPPED), bytes(4))
-            self.assertRegex(client.ask(f"Z0,{UNMAPPED:x},4"), "^E", "that is no program's")
+            self.assertRegex(client.ask(f"Z0,{UNMAPPED:x},4"), "^E",
+                             "that is no program's")
             self.assertEqual(client.ask(f"Z1,{UNMAPPED:x},4"), "OK", "for later")
             # Behind the word that the kernel's ftrace goes through at start.
             other = self.address("vfs_read") + 8

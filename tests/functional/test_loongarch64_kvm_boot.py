@@ -6,6 +6,8 @@
 QEMU_TEST_KVM_BOOTS sets how many boots in a row (default: 5), for each number
 of CPUs that the host and the guest have.  On a LoongArch machine the host is
 what it is: there is one round instead of three.
+
+And a guest that is reset, or loaded, gets the interrupts that are its own.
 """
 
 from __future__ import annotations
@@ -13,8 +15,12 @@ from __future__ import annotations
 import os
 import time
 
-from qemu_test.kvmhost import KvmHostTest, kernel_trouble
+from qemu_test.kvmhost import Guest, KvmHostTest, kernel_trouble
 
+UART_STATUS = 0x1fe001e5
+RECEIVED = 1
+# So much that its FIFO interrupts by itself, and not for the time that has passed.
+TYPED = "#0123456789abcd"
 BOOTS = int(os.environ.get("QEMU_TEST_KVM_BOOTS", "5"))
 
 
@@ -57,6 +63,53 @@ class HostTwoCpus(BootRounds, KvmHostTest):
 
     host_smp = 2
     lab_only = True
+
+
+class Interrupted(KvmHostTest):
+    """What the serial port has to say while the machine is stopped."""
+
+    def stopped(self) -> Guest:
+        """A guest that has been typed to and does not know it yet."""
+        guest = self.guest(monitor=True, append="loglevel=5")
+        guest.wait_ready()
+        guest.console.command("true")
+        self.type_while_stopped(guest)
+        return guest
+
+    def type_while_stopped(self, guest: Guest) -> None:
+        guest.qmp("stop")
+        guest.console.type(TYPED)
+        while not self.status(guest) & RECEIVED:
+            pass
+
+    def status(self, guest: Guest) -> int:
+        """The serial port's, read as the guest would."""
+        answer = guest.qmp("human-monitor-command", command_line=f"xp /1bx {UART_STATUS:#x}")
+        return int(answer.split()[-1], 16)
+
+    def test_reset(self) -> None:
+        """At a reset: the next kernel does not hear of it."""
+        guest = self.stopped()
+        guest.qmp("set-action", reboot="reset")
+        guest.qmp("system_reset")
+        guest.wait_event(lambda e: e["event"] == "RESET")
+        guest.qmp("cont")
+        guest.wait_ready()
+        guest.console.command("true")
+
+    def test_snapshot(self) -> None:
+        """When a snapshot is taken: who loads it hears of it, and no less of the next."""
+        guest = self.stopped()
+        with guest.snapshots() as place:
+            guest.job("snapshot-save", **place)
+            for _ in range(2):
+                guest.qmp("cont")
+                guest.console.wait(TYPED)
+                guest.console.command("true")
+                self.type_while_stopped(guest)
+                guest.job("snapshot-load", **place)
+            guest.qmp("cont")
+            guest.console.wait(TYPED)
 
 
 class HostFourCpus(BootRounds, KvmHostTest):

@@ -73,7 +73,8 @@ class KvmDebug(KvmHostTest):
         with Client(guest) as client:
             before = guest.memory_hash(at & PHYSICAL, 4)
             self.assertEqual(client.ask(f"Z0,{at:x},4"), "OK")
-            self.assertEqual(guest.memory_hash(at & PHYSICAL, 4), before, "the word is saved")
+            self.assertEqual(guest.memory_hash(at & PHYSICAL, 4), before,
+                             "the word is saved")
             self.assertEqual(client.ask(f"z0,{at:x},4"), "OK")
             self.assertEqual(client.ask("D"), "OK")
         self.unharmed(guest)
@@ -226,8 +227,10 @@ class KvmDebug(KvmHostTest):
         at = self.address("vfs_read")
         with Client(guest) as client:
             client.ask("qSupported:error-message+")
-            for address, reason in ((at + 2, "instruction"), (0x9000f00000000000, "device|memory"),
-                                    (0xffff800000000000, "mapped"), (UART | 0x8000 << 48, "device")):
+            for address, reason in ((at + 2, "instruction"),
+                                    (0x9000f00000000000, "device|memory"),
+                                    (0xffff800000000000, "mapped"),
+                                    (UART | DMW_UNCACHED, "device")):
                 self.assertRegex(client.ask(f"Z0,{address:x},4"), rf"^E\..*({reason})")
             self.assertEqual(client.ask(f"Z2,{at:x},4"), "")
             self.assertEqual(client.ask("D"), "OK")

@@ -130,7 +130,8 @@ class Inspect(KvmHostTest):
         gdb.run("detach")
         self.assertEqual(self.host_warnings(), [])
 
-    def check_registers(self, gdb: Gdb, host: dict[str, int], guest: dict[str, int]) -> None:
+    def check_registers(self, gdb: Gdb, host: dict[str, int],
+                        guest: dict[str, int]) -> None:
         """Each bank is its kernel's."""
         self.assertEqual(host["EENTRY"], gdb.evaluate("(long) &kvm_exc_entry"))
         self.assertNotEqual(guest["EENTRY"], host["EENTRY"])
@@ -143,8 +144,9 @@ class Inspect(KvmHostTest):
         self.assertEqual(guest["STLBPS"], host["STLBPS"])
 
     def check_memory(self, gdb: Gdb, program: str, address: int) -> None:
-        """The user's program in the guest, at its system call, is read through both stages."""
-        text = bytes(gdb.evaluate(f"*(unsigned char *) 0x{address + i:x}") for i in range(16))
+        """The guest's user program, at its system call, is read through both stages."""
+        text = bytes(gdb.evaluate(f"*(unsigned char *) 0x{address + i:x}")
+                     for i in range(16))
         self.assertIn(text, Path(program).read_bytes())
         physical = self.physical(gdb, address)
         tables = gdb.run("monitor info tlb").replace("\r", "")
@@ -160,7 +162,8 @@ class Inspect(KvmHostTest):
                   for found in tlb_lookup(parts[2], gpa)]
         self.assertIn(physical & ~0xfff, [found & ~0xfff for found in second])
         self.assertEqual({row[2] for row in ENTRY.finditer(parts[0])}, {"0"})
-        self.assertNotIn("0", {row[2] for part in parts[1:] for row in ENTRY.finditer(part)})
+        self.assertNotIn("0", {row[2] for part in parts[1:]
+                               for row in ENTRY.finditer(part)})
 
     def test_trace(self) -> None:
         """The trace of a guest's whole life adds up."""
@@ -176,7 +179,8 @@ class Inspect(KvmHostTest):
         self.host.run("true", check=True)
         self.assertEqual(path.read_text(encoding="utf-8"), text)
         self.check_log()
-        events = [line.split(" ", 1) for line in text.splitlines() if line.startswith("lvz_")]
+        events = [line.split(" ", 1) for line in text.splitlines()
+                  if line.startswith("lvz_")]
         self.check_trace(events)
 
     def check_log(self) -> None:
@@ -242,13 +246,15 @@ class Inspect(KvmHostTest):
                 if lines >> 11 & 1:
                     self.assertTrue(expired, rest)
         self.assertFalse(inside)
-        self.assertEqual(causes["refill"], sum(rest.endswith("by refill") for name, rest in events
-                                               if name == "lvz_enter"))
+        self.assertEqual(causes["refill"],
+                         sum(rest.endswith("by refill") for name, rest in events
+                             if name == "lvz_enter"))
         # KVM's: interrupts, CPUCFG and IOCSR and idle, page faults.
         for cause in ("0", "22", "refill", "3"):
             self.assertGreater(causes[cause], 0, cause)
-        self.assertEqual(names["lvz_invtlb"], sum(rest.endswith(": invtlb") for name, rest in events
-                                                  if name == "lvz_flush"))
+        self.assertEqual(names["lvz_invtlb"],
+                         sum(rest.endswith(": invtlb") for name, rest in events
+                             if name == "lvz_flush"))
 
 
 if __name__ == "__main__":

@@ -74,7 +74,8 @@ class Session:
         """Wait until the guest has stopped; give the thread that it is for."""
         event = self.lldb.SBEvent()
         deadline = time.monotonic() + WAIT
-        while self._listener.WaitForEvent(max(1, int(deadline - time.monotonic())), event):
+        while self._listener.WaitForEvent(max(1, int(deadline - time.monotonic())),
+                                          event):
             state = self.lldb.SBProcess.GetStateFromEvent(event)
             if state == self.lldb.eStateStopped and \
                     not self.lldb.SBProcess.GetRestartedFromEvent(event):
@@ -147,7 +148,8 @@ class KvmLldb(KvmHostTest):
         """A paused guest that will make its calls on both vCPUs, and LLDB."""
         lldb_module()
         program = self.compile("loongarch64-kvm/calls.c")
-        guest = self.guest(stub=True, paused=True, smp=2, initrd=self.initrd_with(program),
+        guest = self.guest(stub=True, paused=True, smp=2,
+                           initrd=self.initrd_with(program),
                            run=f"calls priority 2 {EACH}", **options)
         session = Session(guest.stub, self.symbols(), self.log_file("lldb.log"))
         self.addCleanup(session.close)

@@ -108,11 +108,13 @@ class KvmSstep(KvmHostTest):
             self.assertFalse(entry <= registers[PC] < entry + 0x10000, "in a handler")
             self.assertEqual(self.csr(guest, cpu, "ERA"), era, "an interrupt")
             enabled += self.csr(guest, cpu, "CRMD") & IE != 0
-        self.assertGreater(enabled, STEPS // 4, "interrupts were off, which proves nothing")
+        self.assertGreater(enabled, STEPS // 4,
+                           "interrupts were off, which proves nothing")
         stub.command("D")
         self.unharmed(guest)
 
-    def put(self, stub: SteppedStub, at: int, words: list[int], registers: list[int]) -> None:
+    def put(self, stub: SteppedStub, at: int, words: list[int],
+            registers: list[int]) -> None:
         """A few instructions at a place of their own, and a vCPU before the first."""
         stub.write(at, struct.pack(f"<{len(words)}I", *words))
         self.set_registers(stub, registers)

@@ -35,7 +35,8 @@ PROGRAM_LIMIT = 20000
 def emulated() -> Iterator[socket.socket]:
     """A machine under TCG; its stub comes to us, so that the start is an event."""
     program = lab_module("kvmhost").BUILD / "tcg/qemu-system-loongarch64"
-    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as listener:
+    with (tempfile.TemporaryDirectory() as folder,
+          socket.socket(socket.AF_UNIX) as listener):
         path = Path(folder) / "stub"
         listener.bind(str(path))
         listener.listen()
@@ -59,7 +60,7 @@ class KvmStep(KvmHostTest):
 
     @contextlib.contextmanager
     def machines(self) -> Iterator[Lockstep]:
-        """A guest under KVM and a machine under TCG, both before their first instruction."""
+        """A guest under KVM and a machine under TCG, before their first instruction."""
         guest = self.guest(stub=True, paused=True)
         address, port = guest.stub.split(":")
         with socket.create_connection((address, int(port))) as kvm, \
@@ -89,7 +90,8 @@ class KvmStep(KvmHostTest):
             while both.steps < STEPS:
                 self.run_seed(both, seed)
                 seed += 1
-            self.log.info("%d steps the same, %d sc tried again", both.steps, both.retries)
+            self.log.info("%d steps the same, %d sc tried again",
+                          both.steps, both.retries)
 
 
 if __name__ == '__main__':

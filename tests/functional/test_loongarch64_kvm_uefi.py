@@ -52,7 +52,8 @@ class DiskBoot:
         # The disk, as the firmware has numbered it on the bus.
         self.assertRegex(console.command("readlink -f /sys/class/block/vda"),
                          r"/pci0000:00/0000:00:\d\d\.\d/virtio\d/block/vda")
-        self.assertRegex(console.command("cat /proc/mounts"), r"(?m)^/dev/vda2 / ext4 rw,")
+        self.assertRegex(console.command("cat /proc/mounts"),
+                         r"(?m)^/dev/vda2 / ext4 rw,")
 
     def restart(self: Any, console: Console) -> None:
         """Write to the disk, go once more through the firmware, and find it there."""
@@ -155,7 +156,8 @@ class GuestFromDisk(DiskBoot, KvmHostTest):
 
     def test_vmlinuz(self) -> None:
         """Debian's kernel as it is, an EFI zboot image, without firmware."""
-        process = self.host.popen(self.host.guest_argv("-kernel", "/lab/vmlinuz"), merge=True)
+        process = self.host.popen(self.host.guest_argv("-kernel", "/lab/vmlinuz"),
+                                  merge=True)
         self.addCleanup(process.close)
         console = Console(process, self.log_file("vmlinuz.log"))
         console.wait("guest: ready", TIMEOUT)

@@ -42,7 +42,8 @@ class LoongArchLVZ(QemuSystemTest):
             have = json.loads(path.read_text(encoding="utf-8"))["max-loongarch-cpu"]
         want = json.loads(FIXTURE.read_text(encoding="utf-8"))["max-loongarch-cpu"]
         subsections = have["Description"]["Subsections"]
-        have["Description"]["Subsections"] = [s for s in subsections if s["name"] != "cpu/lvz"]
+        have["Description"]["Subsections"] = [s for s in subsections
+                                              if s["name"] != "cpu/lvz"]
         self.assertEqual(len(subsections), len(have["Description"]["Subsections"]) + 1)
         self.assertEqual(have, want)
 
@@ -73,7 +74,8 @@ class LoongArchLVZ(QemuSystemTest):
         start = data.rindex(b'{"configuration"')
         self.assertEqual(data[start - 5], 6)
         devices = json.loads(data[start:])["devices"]
-        found = [d for d in devices if any(f["name"] == "env.CSR_CRMD" for f in d["fields"])]
+        found = [d for d in devices
+                 if any(f["name"] == "env.CSR_CRMD" for f in d["fields"])]
         self.assertEqual(len(found), 1)
         return [part["vmsd_name"] for part in found[0]["subsections"]]
 
@@ -84,13 +86,15 @@ class LoongArchLVZ(QemuSystemTest):
 
     def test_sent_with_lvz(self) -> None:
         """With LVZ its part is sent, and the machine counts as migratable."""
-        self.assertIn("cpu/lvz", self.subsections(self.save("max,lvz=on", "--only-migratable")))
+        self.assertIn("cpu/lvz",
+                      self.subsections(self.save("max,lvz=on", "--only-migratable")))
 
     def test_other_cpu(self) -> None:
         """A CPU without LVZ refuses the state of one that has it, in one sentence."""
         state = self.save("max,lvz=on")
         self.assertIn("The state to load is of a CPU with lvz=on", self.refused(
-            "-M", "virt", "-cpu", "max,lvz=off", "-nic", "none", "-incoming", f"file:{state}"))
+            "-M", "virt", "-cpu", "max,lvz=off", "-nic", "none",
+            "-incoming", f"file:{state}"))
 
     def monitor(self, line: str) -> str:
         """A command of the human monitor."""

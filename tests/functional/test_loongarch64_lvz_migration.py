@@ -53,12 +53,14 @@ class Work:
 
     def read(self) -> tuple[int, int, float]:
         """How many beats and ticks there were, and the time of the last beat."""
-        self.text = self._host.run(f"cat {self._log}", check=True).stdout.replace("\r", "")
+        self.text = self._host.run(f"cat {self._log}",
+                                   check=True).stdout.replace("\r", "")
         beats = BEAT.findall(self.text)
         wrong = [beat for beat in beats if beat[1] != "right"]
         if wrong:
             raise AssertionError(f"{self.name} has a wrong sum at {wrong[0][0]} s")
-        return len(beats), len(TICK.findall(self.text)), float(beats[-1][0]) if beats else 0.0
+        return (len(beats), len(TICK.findall(self.text)),
+                float(beats[-1][0]) if beats else 0.0)
 
     def goes_on(self, timeout: float = 120) -> None:
         """Wait until it has made progress in every respect."""
@@ -69,8 +71,9 @@ class Work:
             if now[0] >= first[0] + 2 and now[1] >= first[1] + 2 and now[2] > first[2]:
                 return
             if time.monotonic() > deadline:
-                raise AssertionError(f"{self.name} does not go on: beats, ticks and time were "
-                                     f"{first}, are {now}; its end:\n{self.text[-3000:]}")
+                raise AssertionError(f"{self.name} does not go on: beats, ticks and time "
+                                     f"were {first}, are {now}; "
+                                     f"its end:\n{self.text[-3000:]}")
             time.sleep(0.2)
 
 
@@ -145,7 +148,7 @@ class LvzMigration(QemuBaseTest):
         self.log.info("%d of %d migrations were in guest mode", in_guest, moves)
 
     def test_one_processor(self) -> None:
-        """One processor does everything, so that each migration is in the midst of something."""
+        """One processor does everything: each migration is in the midst of something."""
         self.boot(1)
         self.start_guest(1)
         self.migrate(MOVES)
@@ -163,7 +166,7 @@ class LvzMigration(QemuBaseTest):
         self.migrate(MOVES)
 
     def test_snapshot(self) -> None:
-        """Back to a snapshot that was made in guest mode: in the same process, in a new one."""
+        """Back to a snapshot made in guest mode: in the same process, in a new one."""
         self.boot(2)
         self.start_guest(1)
         self.assertGreater(self.host.stop_in_guest(), 0)

@@ -56,8 +56,9 @@ def zstd_block(kind: int, data: bytes, size: int, last: bool) -> bytes:
 
 
 def zstd_frame(*blocks: tuple[int, bytes, int]) -> bytes:
-    """A frame with a window of 128 MiB that does not say how long it is, as kernels have."""
-    rows = [zstd_block(*block, index == len(blocks) - 1) for index, block in enumerate(blocks)]
+    """A frame with a window of 128 MiB, its length not said, as kernels have it."""
+    rows = [zstd_block(*block, index == len(blocks) - 1)
+            for index, block in enumerate(blocks)]
     return struct.pack("<IBB", ZSTD_MAGIC, 0, 17 << 3) + b"".join(rows)
 
 
@@ -97,12 +98,14 @@ class EfiZboot(QemuSystemTest):
         self.assertRegex(registers, rf"(?m)^ ?PC=0*{ENTRY:x}\b")
         dump = self.scratch_file("memory")
         self.vm.cmd("pmemsave", val=LOAD_OFFSET, size=len(image), filename=dump)
-        self.assertTrue(Path(dump).read_bytes() == image, "the kernel in memory is another")
+        self.assertTrue(Path(dump).read_bytes() == image,
+                        "the kernel in memory is another")
 
     def refused(self, data: bytes) -> str:
         """QEMU must end by itself with this kernel; give what it says."""
         path = self.file("bad", data)
-        done = subprocess.run([self.qemu_bin, "-M", "virt", "-nic", "none", "-display", "none",
+        done = subprocess.run([self.qemu_bin, "-M", "virt", "-nic", "none",
+                               "-display", "none",
                                "-S", "-kernel", path], capture_output=True, text=True,
                               timeout=60, check=False)
         self.assertEqual(done.returncode, 1, done.stderr)
@@ -119,12 +122,14 @@ class EfiZboot(QemuSystemTest):
 
     def test_gzip(self) -> None:
         image = linux_image(MIB)
-        self.check_loaded(self.file("kernel", zboot_image(b"gzip", gzip.compress(image))), image)
+        self.check_loaded(
+            self.file("kernel", zboot_image(b"gzip", gzip.compress(image))), image)
 
     def test_zstd_stored(self) -> None:
         self.need_zstd()
         image = linux_image(MIB + 77)
-        self.check_loaded(self.file("kernel", zboot_image(b"zstd", zstd_stored(image))), image)
+        self.check_loaded(
+            self.file("kernel", zboot_image(b"zstd", zstd_stored(image))), image)
 
     @skipIfMissingCommands("zstd")
     def test_zstd(self) -> None:
@@ -145,7 +150,8 @@ class EfiZboot(QemuSystemTest):
         self.check_loaded(self.file("kernel", zboot_image(b"zstd", payload)), image)
 
     def test_unknown_compression(self) -> None:
-        self.check_refused('EFI zboot image with "xz" compression', zboot_image(b"xz", b"data"))
+        self.check_refused('EFI zboot image with "xz" compression',
+                           zboot_image(b"xz", b"data"))
         self.check_refused("EFI zboot image with", zboot_image(b"z" * 32, b"data"))
 
     def test_damaged(self) -> None:
@@ -162,8 +168,10 @@ class EfiZboot(QemuSystemTest):
 
     def test_too_large(self) -> None:
         """A file that unpacks to more than a kernel may have is refused at the limit."""
-        self.check_refused("failed to decompress", zboot_image(b"zstd", zstd_bomb(LIMIT + BLOCK)))
-        self.check_refused("failed to decompress", zboot_image(b"zstd", zstd_bomb(16 * LIMIT)))
+        self.check_refused("failed to decompress",
+                           zboot_image(b"zstd", zstd_bomb(LIMIT + BLOCK)))
+        self.check_refused("failed to decompress",
+                           zboot_image(b"zstd", zstd_bomb(16 * LIMIT)))
 
     def test_no_header(self) -> None:
         """Files, and payloads, that are shorter than the header of a Linux image."""

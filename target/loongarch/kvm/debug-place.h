@@ -8,6 +8,8 @@
 #ifndef LOONGARCH_KVM_DEBUG_PLACE_H
 #define LOONGARCH_KVM_DEBUG_PLACE_H
 
+#include "exec/hwaddr.h"
+#include "exec/vaddr.h"
 #include "../debug-walk.h"
 
 /**
@@ -35,7 +37,13 @@ typedef struct KvmDebugSpace {
     uint64_t pgdl, pgdh, pwcl, pwch;
 } KvmDebugSpace;
 
-/* Does this vCPU run without address translation? */
+/**
+ * kvm_debug_is_direct() - does a vCPU run without address translation?
+ * @cs: the vCPU; its registers are got from KVM
+ *
+ * Return: false in a TLB refill, of which kvm_debug_find() sees through the
+ * page tables of the interrupted code.
+ */
 bool kvm_debug_is_direct(CPUState *cs);
 
 /**
@@ -48,10 +56,23 @@ bool kvm_debug_is_direct(CPUState *cs);
  */
 int kvm_debug_find(CPUState *cs, vaddr addr, KvmDebugPlace *place);
 
-/* The same behind a physical address. */
+/**
+ * kvm_debug_find_physical() - the word behind a physical address
+ * @phys: physical address of a word
+ * @place: set to it; the region is not referenced
+ *
+ * Return: 0; -EFAULT if the word is not whole, -ENXIO if it is no memory.
+ */
 int kvm_debug_find_physical(hwaddr phys, KvmDebugPlace *place);
 
-/* The same through the page tables of a space, whoever runs in it. */
+/**
+ * kvm_debug_find_in() - the word behind a virtual address of a space
+ * @space: has page tables; whether a vCPU uses them is no matter
+ * @addr: virtual address of a word
+ * @place: set to it; the region is not referenced
+ *
+ * Return: as kvm_debug_find().
+ */
 int kvm_debug_find_in(const KvmDebugSpace *space, vaddr addr,
                       KvmDebugPlace *place);
 
@@ -78,7 +99,11 @@ KvmDebugSpace kvm_debug_space_of(CPUState *cs, vaddr addr,
 LoongArchDebugAccess kvm_debug_access(CPUState *cs, uint64_t crmd, vaddr addr,
                                       bool store);
 
-/* Does what is meant in this space concern this vCPU now? */
+/**
+ * kvm_debug_is_in() - does what is meant in a space concern this vCPU now?
+ * @cs: the vCPU, its registers at hand
+ * @space: the space
+ */
 bool kvm_debug_is_in(CPUState *cs, const KvmDebugSpace *space);
 
 /**

@@ -22,23 +22,19 @@
 
 #include "qemu/osdep.h"
 #include <linux/kvm.h>
-#include "qemu/error-report.h"
 #include "qemu/main-loop.h"
 #include "qemu/timer.h"
-#include "exec/memory.h"
 #include "hw/core/cpu.h"
 #include "qapi/error.h"
 #include "system/cpus.h"
 #include "system/hw_accel.h"
 #include "system/kvm.h"
-#include "system/kvm_int.h"
 #include "system/runstate.h"
 #include "cpu.h"
 #include "debug.h"
 #include "debug-inst.h"
 #include "debug-plant.h"
 #include "internals.h"
-#include "trace.h"
 
 #define REG_A0                  4
 #define INSN_SIZE               4
@@ -443,7 +439,7 @@ int kvm_loongarch_debug_exit(CPUState *cs)
             return 0;
         }
     }
-    client = is_meant(cs, kvm_debug_plant_lookup(env->pc, KVM_DEBUG_SW),
+    client = is_meant(cs, kvm_debug_plant_lookup(env->pc, KVM_DEBUG_CLIENT),
                       found ? &place : NULL) ||
              (found && kvm_debug_is_physical(&place));
     step_end = is_meant(cs, kvm_debug_plant_lookup(env->pc, KVM_DEBUG_STEP),

@@ -3,12 +3,17 @@
  * LoongArch KVM: breakpoints in a guest's memory
  *
  * What the parts of the debug core, and kvm.c, see of it.  See debug.c.
+ *
+ * All of it needs the BQL, but for kvm_loongarch_debug_exit(), which takes it.
+ * A vCPU's registers are got from KVM where they are looked at, unless it says
+ * otherwise.
  */
 
 #ifndef LOONGARCH_KVM_DEBUG_H
 #define LOONGARCH_KVM_DEBUG_H
 
 #include "gdbstub/enums.h"
+#include "cpu.h"
 
 /*
  * Who wants a breakpoint, as a set: one address can serve all of them.
@@ -38,9 +43,11 @@ void kvm_loongarch_debug_init_vcpu(CPUState *cs);
  */
 int kvm_loongarch_debug_exit(CPUState *cs);
 
-/*
+/**
+ * kvm_debug_after_reset() - plant again what a reset has written over
+ *
  * All devices have been reset, memory has been loaded anew, and the vCPUs do
- * not run yet.  Needs the BQL.
+ * not run yet.
  */
 void kvm_debug_after_reset(void);
 
@@ -52,11 +59,12 @@ void kvm_debug_after_reset(void);
  * @who: one of KVM_DEBUG_*, of the client's maybe with %KVM_DEBUG_PHYSICAL
  *
  * A physical one is hit by every vCPU that comes there, at whatever address.
- * What is already there is left as it is.  Needs the BQL.
+ * What is already there is left as it is.
  *
  * Return: 0; -EINVAL if @addr is not that of a word, -EFAULT if nothing is
- * mapped there, -ENXIO if it is a device.  Only KVM_DEBUG_HW may be unmapped:
- * it is looked for again until it appears.
+ * mapped there, -ENXIO if it is a device, -ENOSYS if KVM names no instruction
+ * to plant.  Only KVM_DEBUG_HW may be unmapped: it is looked for again until it
+ * appears.
  */
 int kvm_debug_insert(CPUState *cs, vaddr addr, unsigned int who);
 
@@ -65,7 +73,7 @@ int kvm_debug_insert(CPUState *cs, vaddr addr, unsigned int who);
  * @addr: address
  * @who: the same as when it was inserted
  *
- * Nothing there is no error.  Needs the BQL.
+ * Nothing there is no error.
  */
 void kvm_debug_remove(vaddr addr, unsigned int who);
 
@@ -87,9 +95,16 @@ bool kvm_debug_fetch(CPUState *cs, vaddr addr, uint32_t *insn);
  * Until kvm_debug_cover().  All other vCPUs must stand still.
  */
 void kvm_debug_expose(CPUState *cs, vaddr addr);
-void kvm_debug_cover(void);
-/* The first half of it: is there something to be planted again? */
+
+/**
+ * kvm_debug_unexpose() - let exposed words be planted again
+ *
+ * Return: whether there are any; they are not planted yet.
+ */
 bool kvm_debug_unexpose(void);
+
+/* Plant all exposed words again, if the VM runs. */
+void kvm_debug_cover(void);
 
 /**
  * kvm_debug_is_ours() - has this vCPU executed a planted word?
@@ -137,15 +152,29 @@ int kvm_debug_step_past(CPUState *cs);
  */
 int kvm_debug_step_wait(CPUState *cs);
 
-/* The VM has stopped, and no step survives that. */
+/**
+ * kvm_debug_step_cancel() - end the step that is under way, if one is
+ *
+ * Neither a stop of the VM nor a reset is survived by one.  All vCPUs stand
+ * still.
+ */
 void kvm_debug_step_cancel(void);
 
-/* cpu_single_step() was called for @cs. */
+/**
+ * kvm_debug_step_update() - begin or end the client's step
+ * @cs: the vCPU for which cpu_single_step() was called
+ *
+ * It begins only while the VM runs and no other step is under way.
+ */
 void kvm_debug_step_update(CPUState *cs);
 
-/* debug-user.c; all of it with the BQL and with the vCPU's state at hand */
+/* debug-user.c; a vCPU's registers have to be at hand already */
 
-/* Where a general exception enters. */
+/**
+ * kvm_debug_vector() - where a general exception enters
+ * @env: the vCPU
+ * @ecode: the exception, ESTAT.Ecode
+ */
 uint64_t kvm_debug_vector(CPULoongArchState *env, unsigned int ecode);
 
 /**
@@ -157,7 +186,11 @@ uint64_t kvm_debug_vector(CPULoongArchState *env, unsigned int ecode);
  */
 bool kvm_debug_undo_exception(CPULoongArchState *env, unsigned int ecode);
 
-/* Can unprivileged code run at this address, page tables apart? */
+/**
+ * kvm_debug_is_open() - can unprivileged code run at this address?
+ * @cs: the vCPU
+ * @addr: virtual address, which no page table maps
+ */
 bool kvm_debug_is_open(CPUState *cs, vaddr addr);
 
 /**

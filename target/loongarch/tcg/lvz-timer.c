@@ -111,6 +111,7 @@ uint64_t loongarch_lvz_timer_read_counter(CPULoongArchState *env)
         BQL_LOCK_GUARD();
         sync_at(env, at);
     }
+    /* The interrupt is looked for after the deadline: see expire(). */
     smp_rmb();
     return at;
 }

@@ -22,7 +22,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from unittest import SkipTest
@@ -166,7 +166,8 @@ class Guest:
 
         run is a command for before its shell, or without stay before it powers
         off; paused waits for gdb; the stub is at that port there; monitor is for
-        qmp() alone, which comes with the stub too; options are QEMU's, under is a command that executes QEMU.
+        qmp() alone, which comes with the stub too; options are QEMU's, under is a command
+        that executes QEMU.
         """
         self._host = host
         self._qmp: Any = None
@@ -229,6 +230,31 @@ class Guest:
         event: dict[str, Any] = self._qmp.wait_event(wanted, time.monotonic() + timeout)
         return event
 
+    def job(self, command: str, timeout: float = 60, **arguments: Any) -> None:
+        """A job of the monitor, to its end."""
+        self.qmp(command, job_id="job", **arguments)
+        self.wait_event(lambda e: e["event"] == "JOB_STATUS_CHANGE"
+                        and e["data"]["status"] == "concluded", timeout)
+        (job,) = self.qmp("query-jobs")
+        self.qmp("job-dismiss", id="job")
+        if "error" in job:
+            raise AssertionError(f"{command}: {job['error']}")
+
+    @contextlib.contextmanager
+    def snapshots(self) -> Iterator[dict[str, Any]]:
+        """A disk image that no device uses; give what a snapshot job wants to know."""
+        path = "/tmp/snapshots"
+        self._host.run(f">{path}", check=True)
+        self.qmp("blockdev-add", driver="file", node_name="file", filename=path)
+        self.job("blockdev-create", options={"driver": "qcow2", "file": "file", "size": 1 << 20})
+        self.qmp("blockdev-add", driver="qcow2", node_name="disk", file="file")
+        try:
+            yield {"tag": "it", "vmstate": "disk", "devices": ["disk"]}
+        finally:
+            self.qmp("blockdev-del", node_name="disk")
+            self.qmp("blockdev-del", node_name="file")
+            self._host.run(f"rm -f {path}")
+
     def wait_running(self) -> None:
         """Wait until the VM runs, which a client has asked for."""
         while not self.qmp("query-status")["running"]:
@@ -274,7 +300,7 @@ def _compile(source: Path | str, path: Path | str, *options: str) -> None:
 
 
 def compile_program(source: Path | str, path: Path | str, *options: str) -> None:
-    """Compile a C program for LoongArch, static; the test is skipped without a compiler."""
+    """Compile a C program for LoongArch, static; the test is skipped without one."""
     _compile(source, path, "-static", *options)
 
 
@@ -284,7 +310,7 @@ def compile_library(source: Path | str, path: Path | str) -> None:
 
 
 def put_initrd(host: Any, scratch: Path | str, *programs: Path | str) -> str:
-    """Make a guest's initramfs with some programs more in /bin; give its path on the host.
+    """Make a guest's initramfs with more programs in /bin; give its path on the host.
 
     Two archives one after the other are one; scratch is where the second is made.
     """
@@ -350,14 +376,14 @@ class KvmHostTest(QemuBaseTest):
         return guest
 
     def borrow(self) -> Guest:
-        """A guest with a stub, at its shell: the one that was given back, or a new one."""
+        """A guest with a stub, at its shell: the one that was given back, or another."""
         cls = type(self)
         guest, cls._spare = cls._spare, None
         if guest is None:
             if cls._lent:
                 cls._lent.close()
-            guest = cls._lent = Guest(self.host, self.log_file("guest-lent.log"), stub=True,
-                                      port=LENT_PORT)
+            guest = cls._lent = Guest(self.host, self.log_file("guest-lent.log"),
+                                      stub=True, port=LENT_PORT)
             cls.addClassCleanup(guest.close)
             guest.wait_ready()
             guest.console.command("true")

@@ -23,8 +23,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from .kvmhost import Guest, compile_program, kernel_trouble, kernel_warnings, lab_module, \
-    put_initrd
+from .kvmhost import Guest, compile_program, kernel_trouble, kernel_warnings, \
+    lab_module, put_initrd
 
 SOURCES = Path(__file__).resolve().parents[1] / "loongarch64-kvm"
 CGROUP = "/sys/fs/cgroup/stress"
@@ -66,7 +66,7 @@ class Bench:
         return log
 
     def check_host_log(self, expected: str = "") -> None:
-        """Nothing from warnings upwards since the last time, but what matches expected."""
+        """Nothing from warnings upwards since the last time but what matches expected."""
         log = self._host_log()
         new, self._log_seen = log[self._log_seen:], len(log)
         bad = [line for line in dict.fromkeys(kernel_trouble("\n".join(new))
@@ -91,7 +91,8 @@ class Bench:
         self._guests += 1
         guest = Guest(self.host, self.folder / f"guest-{self._guests}.log", memory=memory,
                       initrd=self._initrd, append=append, stay=False,
-                      run=f"dmesg -c >/dev/null; stress {seed} {workers} {rounds}; dmesg -r",
+                      run="dmesg -c >/dev/null; "
+                          f"stress {seed} {workers} {rounds}; dmesg -r",
                       **options)
         stack.callback(guest.close)
         return guest
@@ -106,7 +107,8 @@ def check_guest(status: int, text: str, want: str) -> None:
     """A guest has ended: did it say what it should, and nothing else?"""
     lines = LINE.findall(text)
     if lines != [want]:
-        raise AssertionError(f"the guest said {lines or text[-800:]!r}, the host {want!r}")
+        raise AssertionError(f"the guest said {lines or text[-800:]!r}, "
+                             f"the host {want!r}")
     if bad := kernel_trouble(text) + kernel_warnings(text.splitlines()):
         raise AssertionError("the guest's kernel warns: " + bad[0])
     if status or "guest: status 0" not in text:
@@ -121,8 +123,8 @@ def _ended(guest: Guest, timeout: float) -> bool:
     return False
 
 
-def run_guests(guests: list[tuple[Guest, str]], meanwhile: Callable[[], None] | None = None,
-               pause: float = 0) -> int:
+def run_guests(guests: list[tuple[Guest, str]],
+               meanwhile: Callable[[], None] | None = None, pause: float = 0) -> int:
     """Let guests come to their end, and say how often meanwhile was called until then.
 
     pause is the time that a guest gets between two calls.
@@ -167,8 +169,9 @@ def hotplug_pass(bench: Bench, seed: int) -> str:
     def cycle() -> None:
         gone = [cpu for cpu in range(1, bench.cpus) if choose.random() < 0.6] or [1]
         for value in (0, 1):
-            bench.host.run("".join(f"echo {value} >/sys/devices/system/cpu/cpu{cpu}/online; "
-                                   for cpu in gone), check=True, timeout=PATIENCE)
+            bench.host.run("".join(
+                f"echo {value} >/sys/devices/system/cpu/cpu{cpu}/online; "
+                for cpu in gone), check=True, timeout=PATIENCE)
 
     with contextlib.ExitStack() as stack:
         count = run_guests([(bench.guest(stack, seed, 8, smp=bench.cpus), want)], cycle)
@@ -176,7 +179,7 @@ def hotplug_pass(bench: Bench, seed: int) -> str:
 
 
 def suspend_pass(bench: Bench, seed: int) -> str:
-    """The host suspends but for the last step, CPUs and system core included, and resumes.
+    """The host suspends but for the last step, CPUs and core included, and resumes.
 
     It has no sleep state that does so (only s2idle, which keeps the CPUs), so it
     is hibernation's way that is tested: pm_test lets it come back at "core".
@@ -211,13 +214,14 @@ def swap(bench: Bench) -> Iterator[None]:
 
 
 def reclaim_pass(bench: Bench, seed: int) -> str:
-    """The guest's memory is taken from under it, page by page, as under memory pressure."""
+    """The guest's memory is taken from under it, page by page, as if it were scarce."""
     want = bench.result_here(seed, 8)
     under = ("sh", "-c", f'echo $$ >{CGROUP}/cgroup.procs && exec "$@"', "sh")
 
     def reclaim() -> None:
         # What it cannot have it refuses with EAGAIN; it has tried.
-        bench.host.run(f"echo 24M >{CGROUP}/memory.reclaim 2>/dev/null; true", timeout=PATIENCE)
+        bench.host.run(f"echo 24M >{CGROUP}/memory.reclaim 2>/dev/null; true",
+                       timeout=PATIENCE)
 
     with swap(bench), contextlib.ExitStack() as stack:
         guest = bench.guest(stack, seed, 8, smp=2, under=under)
@@ -230,24 +234,28 @@ def reclaim_pass(bench: Bench, seed: int) -> str:
 
 
 def merge_pass(bench: Bench, seed: int) -> str:
-    """The host moves the guest's pages, merges those that are the same, makes huge ones."""
+    """The host moves the guest's pages, merges equal ones, makes huge ones."""
     want = bench.result_here(seed, 8)
     run = bench.host.run
-    run("cd /sys/kernel/mm && echo 5000 >ksm/pages_to_scan && echo 10 >ksm/sleep_millisecs && "
-        "echo 1 >ksm/run && echo 10 >transparent_hugepage/khugepaged/scan_sleep_millisecs",
+    run("cd /sys/kernel/mm && "
+        "echo 5000 >ksm/pages_to_scan && echo 10 >ksm/sleep_millisecs && "
+        "echo 1 >ksm/run && "
+        "echo 10 >transparent_hugepage/khugepaged/scan_sleep_millisecs",
         check=True)
     most = 0
 
     def move() -> None:
         nonlocal most
-        merged = run("echo 1 >/proc/sys/vm/compact_memory; cat /sys/kernel/mm/ksm/pages_sharing",
+        merged = run("echo 1 >/proc/sys/vm/compact_memory; "
+                     "cat /sys/kernel/mm/ksm/pages_sharing",
                      check=True, timeout=PATIENCE)
         most = max(most, int(merged.stdout))
 
     with contextlib.ExitStack() as stack:
         # Two of the same, so that there is something to merge.
         guests = [bench.guest(stack, seed, 8, smp=2, memory="256M",
-                              append=f"loglevel=5 watchdog_thresh={STILL}") for _ in range(2)]
+                              append=f"loglevel=5 watchdog_thresh={STILL}")
+                  for _ in range(2)]
         count = run_guests([(guest, want) for guest in guests], move, pause=0.2)
     run("echo 0 >/sys/kernel/mm/ksm/run", check=True)
     # How many depends on how far its scanner comes meanwhile.
@@ -288,7 +296,8 @@ def migrate_pass(bench: Bench, seed: int) -> str:
         guest = bench.guest(stack, seed, workers, **options)
         while guest.process.poll() is None and time.monotonic() < deadline:
             uri = f"unix:{bench.socket_path()}"
-            target = bench.guest(stack, seed, workers, options=("-incoming", uri), **options)
+            target = bench.guest(stack, seed, workers,
+                                 options=("-incoming", uri), **options)
             if not migrate(guest, target, uri):
                 target.close()
                 break
@@ -306,7 +315,8 @@ def migrate_pass(bench: Bench, seed: int) -> str:
 
 def gids_pass(bench: Bench, seed: int) -> str:
     """Guests so small that hardly anything but the change of their GIDs is left."""
-    done = bench.host.run([bench.gids, str(seed), str(bench.cpus), str(bench.wraps * GIDS)],
+    done = bench.host.run([bench.gids, str(seed), str(bench.cpus),
+                           str(bench.wraps * GIDS)],
                           timeout=PATIENCE, merge=True)
     if done.returncode:
         raise AssertionError(done.stdout.strip()[-300:])

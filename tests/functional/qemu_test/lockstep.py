@@ -48,7 +48,8 @@ class SteppedStub(Packets):
 
     @staticmethod
     def _registers(answer: str) -> list[int]:
-        return list(struct.unpack(f"<{REGISTERS}Q", bytes.fromhex(answer[:REGISTERS * 16])))
+        return list(struct.unpack(f"<{REGISTERS}Q",
+                                  bytes.fromhex(answer[:REGISTERS * 16])))
 
     def registers(self) -> list[int]:
         return self._registers(self.ask("g"))
@@ -103,7 +104,8 @@ class Lockstep:
         for stub in (self.kvm, self.tcg):
             for offset, data in program.image.items():
                 stub.write(base + offset, data)
-            stub.command("G" + "00" * 8 * PC + base.to_bytes(8, "little").hex() + "00" * 8)
+            stub.command("G" + "00" * 8 * PC + base.to_bytes(8, "little").hex()
+                         + "00" * 8)
         self.trail.clear()
 
     def run(self, program: Program, limit: int) -> None:
@@ -123,7 +125,8 @@ class Lockstep:
                 now = self.kvm.finish_step()
             except TimeoutError:
                 raise Difference(self._report(
-                    program, f"a step at {pc:#x} never ends; TCG is at {other[PC]:#x}")) from None
+                    program, f"a step at {pc:#x} never ends; "
+                             f"TCG is at {other[PC]:#x}")) from None
             other = self._catch_up(program, pc, word, now[PC], other)
             if word >> 24 in LL:
                 now = self._retry(program, pc, now, other)
@@ -145,7 +148,7 @@ class Lockstep:
 
     def _retry(self, program: Program, pc: int, now: list[int],
                other: list[int]) -> list[int]:
-        """Under KVM the host may have taken the reservation; the loop goes round again."""
+        """Under KVM the host may have taken the reservation; the loop comes round."""
         behind = self._behind_sc(program, pc)
         register = program.word(behind - 4) & 31
         for _ in range(RETRIES_MAX):
@@ -154,7 +157,8 @@ class Lockstep:
             self.retries += 1
             now = self.kvm.step()
             if now[PC] != pc:
-                raise Difference(f"{behind:#x}: sc has failed, and its loop goes to {now[PC]:#x}")
+                raise Difference(f"{behind:#x}: sc has failed, "
+                                 f"and its loop goes to {now[PC]:#x}")
             now = self.kvm.step()
         raise Difference(f"{pc:#x}: sc never succeeds")
 
@@ -205,7 +209,8 @@ class Lockstep:
         for number in range(35, 76):
             one, two = (stub.ask(f"p{number:x}") for stub in (self.kvm, self.tcg))
             if one != two:
-                raise Difference(self._report(program, f"register {number}: {one} and {two}"))
+                raise Difference(self._report(program,
+                                              f"register {number}: {one} and {two}"))
         at = WINDOW + PHYSICAL + DATA
         if self.kvm.read(at, DATA_SIZE) != self.tcg.read(at, DATA_SIZE):
             raise Difference(self._report(program, "KVM and TCG differ in memory"))

@@ -284,8 +284,8 @@ class Assembler:
         """The label's address, plus add, in four words."""
         for part in range(4):
             at = self.here
-            self.to(label, lambda offset, at=at, part=part: load_value(  # type: ignore[misc]
-                rd, at + offset + add)[part])
+            self.to(label, lambda offset, at=at,  # type: ignore[misc]
+                    part=part: load_value(rd, at + offset + add)[part])
 
     def align(self, size: int) -> None:
         while self.here % size:

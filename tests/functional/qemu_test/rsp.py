@@ -38,7 +38,8 @@ class Packets:
     def send(self, *packets: str) -> None:
         """Packets at once, without waiting for anything."""
         self.socket.sendall(b"".join(
-            f"${packet}#{sum(packet.encode()) & 0xff:02x}".encode() for packet in packets))
+            f"${packet}#{sum(packet.encode()) & 0xff:02x}".encode()
+            for packet in packets))
 
     def take(self) -> str:
         """The next packet, which is not acknowledged yet."""

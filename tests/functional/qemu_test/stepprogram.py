@@ -104,7 +104,8 @@ class Maker:
             self.call, self.indirect, self.fp, self.fp_branch, self.atomic,
             self.ll_sc, self.ll_leave, self.self_loop, self.self_jirl, self.self_call,
             self.trap, self.csr, self.crmd, self.ertn_refill, self.ertn_same,
-            self.patch, self.patch_next, self.mapped, self.user_stretch, self.undefined, self.fp_off]
+            self.patch, self.patch_next, self.mapped, self.user_stretch, self.undefined,
+            self.fp_off]
         if self.blocks is None:
             for kind in kinds:
                 kind()
@@ -258,9 +259,11 @@ class Maker:
         self.asm.add(r.choice((
             lambda: w.alu3(r.choice(list(w.ALU3)), rd, rj, rk),
             lambda: w.alu2(r.choice(list(w.ALU2)), rd, rj),
-            lambda: w.alu_imm(r.choice(list(w.ALU_SI12)), rd, rj, r.randrange(-2048, 2048)),
+            lambda: w.alu_imm(r.choice(list(w.ALU_SI12)), rd, rj,
+                              r.randrange(-2048, 2048)),
             lambda: w.alu_imm(r.choice(list(w.ALU_UI12)), rd, rj, r.randrange(4096)),
-            lambda: w.alu_si20(r.choice(list(w.ALU_SI20)), rd, r.randrange(-1 << 19, 1 << 19)),
+            lambda: w.alu_si20(r.choice(list(w.ALU_SI20)), rd,
+                               r.randrange(-1 << 19, 1 << 19)),
             lambda: w.shift(r.choice(list(w.SHIFT)), rd, rj, r.randrange(64)),
             lambda: w.pick(rd, rj, r.randrange(32, 64), r.randrange(32), r.random() < .5),
         ))())
@@ -368,14 +371,16 @@ class Maker:
         r = self.random
         over, fcc = Label(), r.randrange(8)
         if r.random() < .5:
-            self.asm.add(w.fcmp_d(r.choice((2, 4, 6, 8)), fcc, r.randrange(32), r.randrange(32)))
+            self.asm.add(w.fcmp_d(r.choice((2, 4, 6, 8)), fcc,
+                                  r.randrange(32), r.randrange(32)))
         else:
             self.asm.add(w.movgr2cf(fcc, self.pool()))
         name = r.choice(list(w.BRANCHC))
         self.asm.to(over, lambda offset: w.branchc(name, fcc, offset))
         self._one_alu()
         self.asm.place(over)
-        self.asm.add(*(w.movcf2gr(self.pool(), number) for number in (fcc, r.randrange(8))))
+        self.asm.add(*(w.movcf2gr(self.pool(), number)
+                       for number in (fcc, r.randrange(8))))
 
     def atomic(self) -> None:
         rd, rk = self.random.sample(POOL, 2)
@@ -390,7 +395,8 @@ class Maker:
         again = asm.label()
         asm.add(w.pointer(f"ll.{size}", TEMP, base, offset))
         for _ in range(self.random.randrange(1, 4)):
-            asm.add(w.alu3(self.random.choice(("add.d", "xor", "and")), TEMP, TEMP, self.pool()))
+            asm.add(w.alu3(self.random.choice(("add.d", "xor", "and")),
+                           TEMP, TEMP, self.pool()))
         asm.add(w.pointer(f"sc.{size}", TEMP, base, offset))
         asm.to(again, lambda offset: w.branch1("beqz", TEMP, offset))
 
@@ -501,7 +507,8 @@ class Maker:
             self.asm.add(w.NOP)
         self.user = False
         back = Label()
-        self.asm.add(w.alu_imm("ori", LEAVE, 0, 1), w.syscall(0), w.alu3("or", LEAVE, 0, 0))
+        self.asm.add(w.alu_imm("ori", LEAVE, 0, 1), w.syscall(0),
+                     w.alu3("or", LEAVE, 0, 0))
         self.asm.load_address(TEMP, back)
         self.asm.add(w.jirl(0, TEMP))
         self.asm.place(back)
@@ -538,7 +545,8 @@ class Maker:
         at = r.randrange(0, 4, size)
         mask = (1 << 8 * size) - 1 << 8 * at
         asm.load_address(TEMP2, place, r.choice((0, WINDOW_ANY - WINDOW)))
-        asm.add(*w.load_value(TEMP, (word & mask) >> 8 * at), w.memory(name, TEMP, TEMP2, at))
+        asm.add(*w.load_value(TEMP, (word & mask) >> 8 * at),
+                w.memory(name, TEMP, TEMP2, at))
         asm.place(place)
         asm.add(word & ~mask | w.brk(1) & mask)
 

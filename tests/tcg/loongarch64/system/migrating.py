@@ -52,8 +52,9 @@ class Process:
             self.process = subprocess.Popen(
                 [*cmd, "-chardev", f"socket,id=monitor,fd={there.fileno()}",
                  "-mon", "chardev=monitor,mode=control"],
-                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                text=True, errors="replace", pass_fds=[there.fileno()], start_new_session=True)
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT, text=True, errors="replace",
+                pass_fds=[there.fileno()], start_new_session=True)
         running.add(self.process.pid)
         try:
             self._message()
@@ -82,7 +83,8 @@ class Process:
         """Run a command of the monitor; what happened before it is forgotten."""
         self._events.clear()
         try:
-            self._monitor.sendall(json.dumps({"execute": name, "arguments": arguments}).encode())
+            self._monitor.sendall(
+                json.dumps({"execute": name, "arguments": arguments}).encode())
         except ConnectionError:
             raise Ended from None
         while True:
@@ -123,7 +125,8 @@ class Process:
 class Machine:
     """A machine that goes from one QEMU to the next."""
 
-    def __init__(self, cmd: list[str], folder: Path, running: set[int], deadline: float) -> None:
+    def __init__(self, cmd: list[str], folder: Path, running: set[int],
+                 deadline: float) -> None:
         self._serial = folder / "serial"
         self._state = folder / "state"
         self._snapshot = folder / "snapshot.qcow2"
@@ -232,4 +235,5 @@ def run(cmd: list[str], interval: float, timeout: float,
             machine.qemu.close(kill=True)
             raise
         return (f"{machine.output()}# migrated {machine.moves} times, gone back "
-                f"{machine.returns} times, {machine.in_guest} stops in a guest\n"), trouble
+                f"{machine.returns} times, {machine.in_guest} stops in a guest\n",
+                trouble)

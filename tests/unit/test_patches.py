@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What holds of the patches of the series as they are: each is signed off by its
+author, and together they have QEMU build every unit test that they bring."""
+
+from __future__ import annotations
+
+import re
+import unittest
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[2]
+SERIES = TOP / "series/10.0"
+
+
+def patches() -> list[tuple[str, str]]:
+    """Name and text of each, in their order."""
+    lines = (SERIES / "series").read_text(encoding="utf-8").splitlines()
+    names = [line.split()[0] for line in lines if line and not line.startswith("#")]
+    return [(name, (SERIES / name).read_text(encoding="utf-8")) for name in names]
+
+
+class Patches(unittest.TestCase):
+    def test_signed_off(self) -> None:
+        for name, text in patches():
+            message = text.partition("\n---\n")[0]
+            author = re.search(r"(?m)^From: (.*)$", message)
+            with self.subTest(name):
+                assert author
+                self.assertIn(author[1], re.findall(r"(?m)^Signed-off-by: (.*)$", message))
+
+    def test_unit_tests_are_built(self) -> None:
+        """A later patch can take out what an earlier one has put in."""
+        built: set[str] = set()
+        for _name, text in patches():
+            for sign, test in re.findall(r"(?m)^([-+]) +'(test-loongarch-[\w-]+)': ", text):
+                (built.add if sign == "+" else built.discard)(test)
+        self.assertEqual(built, {path.stem for path in
+                                 (TOP / "tests/unit").glob("test-loongarch-*.c")})
+
+
+if __name__ == "__main__":
+    unittest.main()
