@@ -191,7 +191,7 @@ static void verify_start_or_stop(void)
             timer_mod(debug.verify, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) +
                                     VERIFY_INTERVAL);
         }
-    } else {
+    } else if (timer_pending(debug.verify)) {
         timer_del(debug.verify);
     }
 }
