@@ -325,8 +325,8 @@ def refuse_unrefreshed(git: Git) -> None:
     if head and laid and head != laid:
         where = shown(git.tree)
         raise Failure(f"{where} has commits that are not in the series; run "
-                        "\"make refresh\" (or \"scripts/lay --rebase\" first, "
-                        "if the series has changed too).")
+                        "\"make refresh\", or \"make rebase\" if the series has "
+                        "changed too.")
 
 
 def settle_rebase(git: Git) -> None:

@@ -19,6 +19,8 @@ from qemu_test.rsp import Client
 MARK = "sys_sched_get_priority_max"
 A0, RA = 4, 1
 PLV, IE = 3, 4
+# From work() to load(), in bytes.
+LOAD = 12
 COUNT = 20
 DROPPED = 200
 CPUS = 2
@@ -178,6 +180,85 @@ class KvmUser(KvmHostTest):
                 self.assertEqual(client.ask(f"z0,{at:x},4"), "OK")
                 self.assertRegex(client.ask("vCont;s:1"), "^T05")
             self.finish(guest, client, "two")
+        self.done(guest)
+
+    def stop_in_child(self, guest: Guest, client: Client, what: str) -> tuple[int, int]:
+        """A breakpoint is in, and no vCPU in its space; give its address and that."""
+        mark = self.address(MARK)
+        at = self.start(guest, client, f"{what} {COUNT}")
+        space = self.csr(guest, "PGDL")
+        self.assertRegex(client.ask("vCont;s:1"), "^T05")
+        for address in (at, mark):
+            self.assertEqual(client.ask(f"Z0,{address:x},4"), "OK")
+        self.assertRegex(client.ask("vCont;c"), "^T05")
+        self.assertEqual(client.pc, mark)
+        self.assertNotIn(space, [self.csr(guest, "PGDL", cpu) for cpu in range(CPUS)])
+        for address in (at, mark):
+            self.assertEqual(client.ask(f"z0,{address:x},4"), "OK")
+        return at, space
+
+    def hits_in(self, guest: Guest, client: Client, at: int, space: int, what: str) -> None:
+        """It is hit where it was set, and nowhere else."""
+        self.hit(client, at, FIRST)
+        self.assertEqual(self.csr(guest, "PGDL"), space)
+        self.assertEqual(client.ask(f"z0,{at:x},4"), "OK")
+        self.assertRegex(client.ask("vCont;s:1"), "^T05")
+        self.hits(client, at, FIRST + 1, 3)
+        self.finish(guest, client, what)
+
+    def test_stop_elsewhere(self) -> None:
+        """gdb takes all breakpoints away at each stop: those of others are not lost."""
+        guest = self.ready()
+        for what in ("share", "swap", "drop"):
+            with self.subTest(what), Client(guest) as client:
+                at, space = self.stop_in_child(guest, client, what)
+                # Past the one that was hit, and once more.
+                past = client.pc + 4
+                for address in (at, past):
+                    self.assertEqual(client.ask(f"Z0,{address:x},4"), "OK")
+                self.assertRegex(client.ask("vCont;c:1"), "^T05")
+                self.assertEqual(client.pc, past)
+                for address in (at, past):
+                    self.assertEqual(client.ask(f"z0,{address:x},4"), "OK")
+                self.assertEqual(client.ask(f"Z0,{at:x},4"), "OK")
+                self.hits_in(guest, client, at, space, what)
+        self.done(guest)
+
+    def test_set_later(self) -> None:
+        """It was not there for a while, and nothing else is at its address."""
+        guest = self.ready()
+        with Client(guest) as client:
+            at, space = self.stop_in_child(guest, client, "drop")
+            self.assertRegex(client.ask("vCont;s:1"), "^T05")
+            self.assertRegex(client.ask(f"m{at:x},4"), "^E")
+            self.assertEqual(client.ask(f"Z0,{at:x},4"), "OK")
+            self.hits_in(guest, client, at, space, "drop")
+        self.done(guest)
+
+    def test_process_ends(self) -> None:
+        """What is set again after its process has ended is another one's."""
+        guest = self.ready()
+        mark = self.address(MARK)
+        with Client(guest) as client:
+            # A function that this one does not call.
+            at = self.start(guest, client, "busy & true") + LOAD
+            # Past the mark, on whatever vCPU it is.
+            self.assertRegex(client.ask("s"), "^T05")
+            for address in (at, mark):
+                self.assertEqual(client.ask(f"Z0,{address:x},4"), "OK")
+            client.send("vCont;c")
+            guest.wait_running()
+            guest.console.command("kill -9 $!; wait")
+            guest.console.type(f"user fault {COUNT}; echo user: sta''tus $?")
+            self.assertRegex(client.receive(), "^T05")
+            self.assertEqual(client.pc, mark)
+            space = self.csr(guest, "PGDL")
+            for packet in ("z0", "Z0"):
+                self.assertEqual(client.ask(f"{packet},{at:x},4"), "OK")
+            self.assertEqual(client.ask(f"z0,{mark:x},4"), "OK")
+            self.assertRegex(client.ask("vCont;c"), "^T05")
+            self.assertEqual((client.pc, self.csr(guest, "PGDL")), (at, space))
+            self.finish(guest, client, "fault")
         self.done(guest)
 
     def test_another_address(self) -> None:
@@ -348,6 +429,9 @@ class KvmUser(KvmHostTest):
             guest.qmp("system_reset")
             guest.wait_ready()
             client.interrupt()
+            # gdb has it still.
+            self.assertEqual(client.ask(f"z0,{at:x},4"), "OK")
+            self.assertEqual(client.ask(f"Z0,{at:x},4"), "OK")
             self.assertEqual(client.ask("D"), "OK")
         self.assertEqual(guest.console.command("echo $((6 * 7))"), "42")
         self.assertEqual(kernel_trouble(guest.console.text), [])

@@ -27,7 +27,8 @@ static struct {
     GHashTable *by_word;        /* of those that are planted */
     GArray *exposed;            /* words that stay lifted for now */
     unsigned int n_physical;    /* how many are KVM_DEBUG_PHYSICAL */
-    GHashTable *former;         /* by address, words below plants that went */
+    GHashTable *former;         /* by address, those that went */
+    unsigned int stops;         /* of the VM, so far */
 } plants;
 
 static unsigned int kind(unsigned int who)
@@ -50,14 +51,32 @@ static gboolean plant_equal(gconstpointer a, gconstpointer b)
     return one->addr == other->addr && kind(one->who) == kind(other->who);
 }
 
+static void move_to(KvmDebugPlant *plant, const KvmDebugPlace *place)
+{
+    if (place->mr) {
+        memory_region_ref(place->mr);
+    }
+    if (plant->place.mr) {
+        memory_region_unref(plant->place.mr);
+    }
+    plant->place = *place;
+}
+
+/* It is planted nowhere. */
+static void destroy(gpointer plant)
+{
+    move_to(plant, &(KvmDebugPlace) {});
+    g_free(plant);
+}
+
 void kvm_debug_plants_init(uint32_t inst)
 {
     plants.inst = inst;
     plants.table = g_hash_table_new(plant_hash, plant_equal);
     plants.by_word = g_hash_table_new(NULL, NULL);
     plants.exposed = g_array_new(false, false, sizeof(uint32_t *));
-    plants.former = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free,
-                                          NULL);
+    plants.former = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL,
+                                          destroy);
 }
 
 GHashTable *kvm_debug_plants(void)
@@ -85,17 +104,6 @@ void kvm_debug_plant_add(KvmDebugPlant *plant)
 {
     g_hash_table_add(plants.table, plant);
     plants.n_physical += !!(plant->who & KVM_DEBUG_PHYSICAL);
-}
-
-static void move_to(KvmDebugPlant *plant, const KvmDebugPlace *place)
-{
-    if (place->mr) {
-        memory_region_ref(place->mr);
-    }
-    if (plant->place.mr) {
-        memory_region_unref(plant->place.mr);
-    }
-    plant->place = *place;
 }
 
 /* The plant whose word is there, under whatever address. */
@@ -135,7 +143,7 @@ static KvmDebugPlant *find_heir(const KvmDebugPlant *plant)
     return NULL;
 }
 
-void kvm_debug_plant_free(KvmDebugPlant *plant)
+static void uproot(KvmDebugPlant *plant)
 {
     KvmDebugPlant *heir = plant->planted ? find_heir(plant) : NULL;
 
@@ -145,21 +153,33 @@ void kvm_debug_plant_free(KvmDebugPlant *plant)
         set_planted(heir, true);
     }
     kvm_debug_lift(plant);
-    move_to(plant, &(KvmDebugPlace) {});
-    g_free(plant);
+}
+
+void kvm_debug_plant_free(KvmDebugPlant *plant)
+{
+    uproot(plant);
+    destroy(plant);
+}
+
+/* Copies of its page can have our word in them, wherever they are. */
+static bool leaves_copies(const KvmDebugPlant *plant)
+{
+    return plant->space.pgdl && plant->saved;
 }
 
 void kvm_debug_plant_remove(KvmDebugPlant *plant)
 {
-    if (plant->space.pgdl && plant->saved) {
-        uint64_t addr = plant->addr;
-
-        g_hash_table_insert(plants.former, g_memdup2(&addr, sizeof(addr)),
-                            GUINT_TO_POINTER(plant->saved));
-    }
     g_hash_table_remove(plants.table, plant);
-    plants.n_physical -= !!(plant->who & KVM_DEBUG_PHYSICAL);
-    kvm_debug_plant_free(plant);
+    uproot(plant);
+    if (plant->who & KVM_DEBUG_PHYSICAL) {
+        plants.n_physical--;
+        destroy(plant);
+    } else if (plant->who & KVM_DEBUG_CLIENT || leaves_copies(plant)) {
+        plant->gone = plants.stops;
+        g_hash_table_replace(plants.former, &plant->addr, plant);
+    } else {
+        destroy(plant);
+    }
 }
 
 void kvm_debug_plants_remove(unsigned int who)
@@ -184,6 +204,7 @@ void kvm_debug_plants_lift(void)
     GHashTableIter iter;
     gpointer value;
 
+    plants.stops++;
     g_hash_table_iter_init(&iter, plants.table);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         kvm_debug_lift(value);
@@ -222,12 +243,22 @@ int kvm_debug_plant_locate(CPUState *cs, KvmDebugPlant *plant)
     return ret;
 }
 
-void kvm_debug_plant_forget_place(KvmDebugPlant *plant)
+static void forget_space(gpointer key, gpointer value, gpointer opaque)
 {
-    kvm_debug_lift(plant);
-    move_to(plant, &(KvmDebugPlace) {});
-    plant->space = (KvmDebugSpace) {};
-    plant->user = false;
+    KvmDebugPlant *plant = value;
+
+    if (plant->space.pgdl || plant->space.pgdh) {
+        kvm_debug_lift(plant);
+        move_to(plant, &(KvmDebugPlace) {});
+        plant->space = (KvmDebugSpace) {};
+        plant->user = false;
+    }
+}
+
+void kvm_debug_plants_forget_spaces(void)
+{
+    g_hash_table_foreach(plants.table, forget_space, NULL);
+    g_hash_table_foreach(plants.former, forget_space, NULL);
 }
 
 static bool is_unmoved(const KvmDebugPlant *plant)
@@ -248,6 +279,48 @@ static bool is_copy(const KvmDebugPlant *plant, const KvmDebugPlace *now)
     uint32_t word = qatomic_read(now->word);
 
     return plant->saved && (word == plant->saved || word == plants.inst);
+}
+
+/* Has its process what it had there, for all that its tables say? */
+static bool is_still_there(const KvmDebugPlant *plant)
+{
+    KvmDebugPlace now;
+
+    return plant->space.pgdl &&
+           !kvm_debug_find_in(&plant->space, plant->addr, &now) &&
+           (now.word == plant->place.word || is_copy(plant, &now));
+}
+
+/* A kernel keeps a space that has ended until it needs another one. */
+static bool is_running(const KvmDebugPlant *plant)
+{
+    CPUState *cs;
+
+    CPU_FOREACH(cs) {
+        cpu_synchronize_state(cs);
+        if (plant->space.pgdl && kvm_debug_is_in(cs, &plant->space) &&
+            FIELD_EX64(cpu_env(cs)->CSR_CRMD, CSR_CRMD, PLV)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+KvmDebugPlant *kvm_debug_plant_again(vaddr addr, unsigned int who,
+                                     bool at_last)
+{
+    KvmDebugPlant *plant = g_hash_table_lookup(plants.former, &addr);
+    bool same_stop = plant && plant->gone == plants.stops;
+
+    RCU_READ_LOCK_GUARD();
+    if (!plant || !(who & KVM_DEBUG_CLIENT) || who & KVM_DEBUG_PHYSICAL ||
+        (at_last ? !same_stop && !is_still_there(plant) :
+         !same_stop || !(is_running(plant) || is_still_there(plant)))) {
+        return NULL;
+    }
+    g_hash_table_steal(plants.former, &addr);
+    plant->who = who;
+    return plant;
 }
 
 /* Those who have kept the old page are not to keep our word with it. */
@@ -391,8 +464,7 @@ void kvm_debug_lift(KvmDebugPlant *plant)
 KvmDebugPlant *kvm_debug_planted(CPUState *cs, vaddr addr,
                                  const KvmDebugPlace *place)
 {
-    KvmDebugPlant *plant = planted_at(place->word);
-    uint32_t was;
+    KvmDebugPlant *plant = planted_at(place->word), *former;
 
     if (plant) {
         return plant;
@@ -405,10 +477,10 @@ KvmDebugPlant *kvm_debug_planted(CPUState *cs, vaddr addr,
         return plant;
     }
     plant = kvm_debug_plant_lookup(addr, KVM_DEBUG_CLIENT);
-    if (!plant || !plant->saved || !plant->space.pgdl) {
-        was = GPOINTER_TO_UINT(g_hash_table_lookup(plants.former, &addr));
-        if (was) {
-            kvm_debug_replace(place, plants.inst, was);
+    if (!plant || !leaves_copies(plant)) {
+        former = g_hash_table_lookup(plants.former, &addr);
+        if (former && leaves_copies(former)) {
+            kvm_debug_replace(place, plants.inst, former->saved);
         }
         return NULL;
     }
@@ -450,37 +522,30 @@ bool kvm_debug_is_physical(const KvmDebugPlace *place)
     return false;
 }
 
-static bool is_at_same_offset(vaddr a, vaddr b)
+static bool has_at_offset(GHashTable *table, vaddr addr)
 {
-    return !((a ^ b) & ~TARGET_PAGE_MASK);
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, table);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        KvmDebugPlant *plant = value;
+
+        if (plant->user && !((plant->addr ^ addr) & ~TARGET_PAGE_MASK)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 bool kvm_debug_planted_somewhere(CPUState *cs, vaddr addr)
 {
     CPULoongArchState *env = cpu_env(cs);
-    GHashTableIter iter;
-    gpointer key, value;
 
-    if (!plants.table || !FIELD_EX64(env->CSR_CRMD, CSR_CRMD, PG) ||
-        !env->CSR_PWCL || !(addr >> 63 ? env->CSR_PGDH : env->CSR_PGDL)) {
-        return false;
-    }
-    g_hash_table_iter_init(&iter, plants.table);
-    while (g_hash_table_iter_next(&iter, NULL, &value)) {
-        KvmDebugPlant *plant = value;
-
-        if (plant->user && is_at_same_offset(plant->addr, addr)) {
-            return true;
-        }
-    }
-    /* One that has gone since. */
-    g_hash_table_iter_init(&iter, plants.former);
-    while (g_hash_table_iter_next(&iter, &key, NULL)) {
-        if (is_at_same_offset(*(uint64_t *)key, addr)) {
-            return true;
-        }
-    }
-    return false;
+    return plants.table && FIELD_EX64(env->CSR_CRMD, CSR_CRMD, PG) &&
+           env->CSR_PWCL && (addr >> 63 ? env->CSR_PGDH : env->CSR_PGDL) &&
+           (has_at_offset(plants.table, addr) ||
+            has_at_offset(plants.former, addr));
 }
 
 bool kvm_debug_fetch(CPUState *cs, vaddr addr, uint32_t *insn)

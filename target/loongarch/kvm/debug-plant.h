@@ -20,6 +20,7 @@
  * @place: where it is, with a reference; or nowhere yet
  * @saved: the guest's own word, as it is in memory, while planted
  * @planted: it is there
+ * @gone: the stop of the VM in which the client took it away
  */
 typedef struct KvmDebugPlant {
     vaddr addr;
@@ -29,6 +30,7 @@ typedef struct KvmDebugPlant {
     KvmDebugPlace place;
     uint32_t saved;
     bool planted;
+    unsigned int gone;
 } KvmDebugPlant;
 
 /* Before anything else here; @inst is what to plant, as it is in memory. */
@@ -59,7 +61,27 @@ KvmDebugPlant *kvm_debug_plant_new(vaddr addr, unsigned int who);
 void kvm_debug_plant_add(KvmDebugPlant *plant);
 void kvm_debug_plant_free(KvmDebugPlant *plant);
 
-/* Forget it; the word goes unless another plant wants it. */
+/**
+ * kvm_debug_plant_again() - a plant that the client took away
+ * @addr: address, which has no plant
+ * @who: one of KVM_DEBUG_*
+ * @at_last: nothing else was found there
+ *
+ * gdb takes all breakpoints away whenever the VM stops, and sets them again
+ * before it goes on, whoever runs then.  It means the same ones: the process
+ * that one was set in is not lost.  Until the VM has run again that is certain
+ * for as long as the process is there; where nothing is mapped, the breakpoint
+ * waits for its page as it did before.  Later it is the last resort.
+ *
+ * Return: it is to be given away as a new one; NULL if there is none.
+ */
+KvmDebugPlant *kvm_debug_plant_again(vaddr addr, unsigned int who,
+                                     bool at_last);
+
+/*
+ * The word goes unless another plant wants it.  A client's is kept for
+ * kvm_debug_plant_again(), until all are removed.
+ */
 void kvm_debug_plant_remove(KvmDebugPlant *plant);
 void kvm_debug_plants_remove(unsigned int who);
 void kvm_debug_plants_remove_all(void);
@@ -67,8 +89,8 @@ void kvm_debug_plants_remove_all(void);
 /* Find out where it is, through one vCPU; return as kvm_debug_find(). */
 int kvm_debug_plant_locate(CPUState *cs, KvmDebugPlant *plant);
 
-/* Its process is no more. */
-void kvm_debug_plant_forget_place(KvmDebugPlant *plant);
+/* No process and no module is there any more. */
+void kvm_debug_plants_forget_spaces(void);
 
 /* Put the word there, or take it away.  What is so already stays so. */
 void kvm_debug_plant(KvmDebugPlant *plant);

@@ -217,20 +217,10 @@ static void vm_state_change(void *opaque, bool running, RunState state)
  */
 void kvm_debug_after_reset(void)
 {
-    GHashTableIter iter;
-    gpointer value;
-
     if (!debug.ready || runstate_check(RUN_STATE_RESTORE_VM)) {
         return;
     }
-    g_hash_table_iter_init(&iter, kvm_debug_plants());
-    while (g_hash_table_iter_next(&iter, NULL, &value)) {
-        KvmDebugPlant *bp = value;
-
-        if (bp->space.pgdl || bp->space.pgdh) {
-            kvm_debug_plant_forget_place(bp);
-        }
-    }
+    kvm_debug_plants_forget_spaces();
     if (debug.running) {
         release_traps();
         kvm_debug_step_cancel();
@@ -284,9 +274,6 @@ static int check_place(CPUState *cs, KvmDebugPlant *bp)
     int ret = bp->who & KVM_DEBUG_CLIENT ? locate_anywhere(cs, bp)
                                          : kvm_debug_plant_locate(cs, bp);
 
-    if (ret == -EFAULT && bp->who == KVM_DEBUG_HW) {
-        return 0;
-    }
     if (ret || bp->who & KVM_DEBUG_PHYSICAL) {
         return ret;
     }
@@ -310,10 +297,40 @@ static void plant_new(KvmDebugPlant *bp)
     }
 }
 
+/* A plant for an address that has none; return as kvm_debug_insert(). */
+static int make_plant(CPUState *cs, vaddr addr, unsigned int who)
+{
+    KvmDebugPlant *bp = kvm_debug_plant_again(addr, who, false);
+    int ret = 0;
+
+    if (!bp) {
+        bp = kvm_debug_plant_new(addr, who);
+        ret = check_place(cs, bp);
+    }
+    if (ret == -EFAULT) {
+        KvmDebugPlant *former = kvm_debug_plant_again(addr, who, true);
+
+        if (former) {
+            kvm_debug_plant_free(bp);
+            bp = former;
+        }
+        if (former || who == KVM_DEBUG_HW) {
+            ret = 0;
+        }
+    }
+    if (ret) {
+        kvm_debug_plant_free(bp);
+        return ret;
+    }
+    kvm_debug_plant_add(bp);
+    plant_new(bp);
+    return 0;
+}
+
 int kvm_debug_insert(CPUState *cs, vaddr addr, unsigned int who)
 {
     KvmDebugPlant *bp;
-    int ret;
+    int ret = 0;
 
     if (addr & 3) {
         return -EINVAL;
@@ -324,22 +341,20 @@ int kvm_debug_insert(CPUState *cs, vaddr addr, unsigned int who)
     make_ready();
     bp = kvm_debug_plant_lookup(addr, who);
     if (!bp) {
-        bp = kvm_debug_plant_new(addr, who);
-        ret = check_place(cs, bp);
-        if (ret) {
-            kvm_debug_plant_free(bp);
-            return ret;
+        ret = make_plant(cs, addr, who);
+        if (!ret) {
+            bp = kvm_debug_plant_lookup(addr, who);
         }
-        kvm_debug_plant_add(bp);
-        plant_new(bp);
     } else if (who == KVM_DEBUG_SW && !bp->place.mr) {
         ret = locate_anywhere(cs, bp);
-        if (ret) {
-            return ret;
+        if (!ret) {
+            plant_new(bp);
         }
-        plant_new(bp);
     } else if ((bp->who & who) == who) {
         return 0;
+    }
+    if (ret) {
+        return ret;
     }
     debug.hw += !!(who & KVM_DEBUG_HW);
     bp->who |= who;

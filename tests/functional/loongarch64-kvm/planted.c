@@ -77,19 +77,31 @@ static void report(void)
     printf("\n");
 }
 
-/* Holes of the file are skipped: they are memory that the guest never used. */
+/*
+ * Holes of the file are skipped: they are memory that the guest never used.
+ * Two words at once take half the time.
+ */
 static void find(const char *path)
 {
     size_t size;
-    const uint32_t *memory = map(path, &size);
+    const void *memory = map(path, &size);
+    const uint64_t *pairs = memory;
+    const uint32_t *words = memory;
     int fd = open(path, O_RDONLY);
     off_t first = 0, end = 0;
 
     while ((first = lseek(fd, end, SEEK_DATA)) >= 0) {
         end = lseek(fd, first, SEEK_HOLE);
-        for (off_t at = first; at + 4 <= end; at += 4) {
-            if (memory[at / 4] == HVCL) {
-                note(at);
+        for (off_t at = first; at + 8 <= end; at += 8) {
+            uint64_t pair = pairs[at / 8];
+
+            if ((uint32_t)pair != HVCL && pair >> 32 != HVCL) {
+                continue;
+            }
+            for (off_t word = at; word < at + 8; word += 4) {
+                if (words[word / 4] == HVCL) {
+                    note(word);
+                }
             }
         }
     }

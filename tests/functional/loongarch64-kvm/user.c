@@ -15,6 +15,10 @@
  *   user call COUNT     calls call(), which has a system call
  *   user copy COUNT     work() in a page that its child gets a copy of
  *   user kept COUNT     the same, but the child keeps the page
+ *   user share COUNT    work() in a page of its own, which its child has, too;
+ *                       the child calls sched_get_priority_max() and work()
+ *   user swap COUNT     the same, but the child has other code there
+ *   user drop COUNT     the same, but the child has nothing there
  *   user threads CPUS COUNT
  *                       CPUS threads call work(), each on a CPU of its own
  *   user own COUNT      executes hvcl 0x101 itself
@@ -54,11 +58,12 @@
 
 typedef long Work(long value);
 
-Work work, load, call;
-asm(".text\n.balign 16\n.global work, load, call\nwork:\n"
+Work work, load, call, other_work;
+asm(".text\n.balign 16\n.global work, load, call, other_work\nwork:\n"
     "addi.d $a0, $a0, 1\naddi.d $a0, $a0, 2\njr $ra\n"
     "load:\nld.d $a0, $a0, 0\njr $ra\n"
-    "call:\nori $a7, $zero, 178\nsyscall 0\njr $ra\n");     /* gettid */
+    "call:\nori $a7, $zero, 178\nsyscall 0\njr $ra\n"       /* gettid */
+    "other_work:\naddi.d $a0, $a0, 3\njr $ra\nnop\n");
 
 static long traps;
 
@@ -186,7 +191,7 @@ static Work *map_again(void)
 }
 
 /* A page that can be written, so that each process gets one of its own. */
-static Work *map_own(void)
+static Work *map_own(Work *code)
 {
     char *page = mmap(CODE, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
@@ -194,7 +199,7 @@ static Work *map_own(void)
     if (page == MAP_FAILED) {
         fail("user: mmap");
     }
-    memcpy(page, (const void *)work, WORK_SIZE);
+    memcpy(page, (const void *)code, WORK_SIZE);
     /* The compiler is not to know that no function of its own is there. */
     asm volatile("ibar 0" : "+r"(page) : : "memory");
     return (Work *)page;
@@ -222,7 +227,7 @@ static void wait_for(int fd)
  */
 static int copies(bool child_first, long count)
 {
-    Work *code = map_own();
+    Work *code = map_own(work);
     volatile char *page = (volatile char *)code;
     int to_child[2], to_us[2];
     pid_t child;
@@ -252,6 +257,35 @@ static int copies(bool child_first, long count)
     mark();
     pass_on(to_child[1]);
     return end_child(child) | count_wrong(code, 100, count);
+}
+
+/*
+ * The debugger stops the child, whose address space is then the only one on all
+ * CPUs: an idle one keeps the last.  The breakpoint is ours.
+ */
+static int apart(const char *what, long count)
+{
+    Work *code = map_own(work);
+    bool drops = !strcmp(what, "drop");
+    pid_t child;
+    int bad = 0;
+
+    announce((const void *)code);
+    child = start_child();
+    if (child == 0) {
+        if (strcmp(what, "share")) {
+            munmap(CODE, PAGE);
+        }
+        if (!strcmp(what, "swap")) {
+            code = map_own(other_work);
+        }
+        on_cpu(1);
+        on_cpu(0);
+        mark();
+        _exit(!drops && count_wrong(code, 100, count));
+    }
+    bad = end_child(child);
+    return bad | count_wrong(code, 100, count);
 }
 
 typedef struct Thread {
@@ -501,6 +535,8 @@ int main(int argc, char **argv)
     Work *other;
     int bad = 0;
 
+    /* Of one in the background, too, the terminal is waited for. */
+    signal(SIGTTOU, SIG_IGN);
     if (strcmp(what, "threads") && strcmp(what, "busy") &&
         strcmp(what, "wait")) {
         on_cpu(0);
@@ -509,6 +545,9 @@ int main(int argc, char **argv)
         bad = threads(atoi(argv[2]), count);
     } else if (!strcmp(what, "copy") || !strcmp(what, "kept")) {
         bad = copies(!strcmp(what, "copy"), count);
+    } else if (!strcmp(what, "share") || !strcmp(what, "swap") ||
+               !strcmp(what, "drop")) {
+        bad = apart(what, count);
     } else if (!strcmp(what, "old")) {
         bad = old(count);
     } else if (!strcmp(what, "aged")) {
@@ -541,7 +580,7 @@ int main(int argc, char **argv)
         bad |= count_wrong(work, 100, count);
     } else {
         fprintf(stderr, "usage: user loop|wait|two|alias|old|aged|gone|fault|call|"
-                        "copy|kept|own|illegal COUNT\n"
+                        "copy|kept|share|swap|drop|own|illegal COUNT\n"
                         "       user threads CPUS COUNT\n"
                         "       user busy\n");
         return 2;

@@ -41,7 +41,7 @@ class Kernel:
         self.symbols = {row[2]: int(row[0], 16) for row in rows}
         self.text = (self.symbols["_stext"] & PHYSICAL, self.symbols["_etext"] & PHYSICAL)
         functions = sorted((int(row[0], 16), row[2]) for row in rows if row[1] in "tT")
-        self._cold = [at + INSIDE for (at, name), (after, _) in zip(functions, functions[1:])
+        self._cold = [(at + INSIDE, name) for (at, name), (after, _) in zip(functions, functions[1:])
                       if name.startswith(COLD) and after - at >= FUNCTION_SIZE
                       and at & PHYSICAL < self.text[1]]
 
@@ -49,19 +49,26 @@ class Kernel:
         """An instruction of a function."""
         return self.symbols[name] + INSIDE
 
-    def cold(self) -> list[int]:
-        """Instructions, spread over the kernel, that hardly anybody executes."""
-        return self._cold[::max(1, len(self._cold) // COLD_COUNT)]
+    def cold(self, *but: str) -> list[int]:
+        """Instructions, spread over the kernel, that hardly anybody executes.
+
+        but is how the names begin of functions that are called all the same.
+        """
+        cold = [at for at, name in self._cold if not name.startswith(but)]
+        return cold[::max(1, len(cold) // COLD_COUNT)]
 
 
 class Memory:
     """A guest's memory as a file on its host, and the program there that looks at it."""
 
-    def __init__(self, host: Any, program: str, path: str, kernel: Kernel) -> None:
+    def __init__(self, host: Any, program: str, path: str, kernel: Kernel,
+                 kept: str = "text") -> None:
+        """kept is whose text it is compared with: those of one name have one."""
         self._host = host
         self._program = program
         self.path = path
         self._kernel = kernel
+        self._kept = kept
 
     def options(self) -> list[str]:
         """QEMU's."""
@@ -78,17 +85,18 @@ class Memory:
         first, end = self._kernel.text
         return first, end - first
 
-    def keep(self, name: str = "text") -> None:
+    def keep(self, name: str = "") -> None:
         """Remember the kernel's text as it is now."""
-        self.ask("keep", self.path, *self._range(), f"/tmp/kept.{name}")
+        self.ask("keep", self.path, *self._range(), f"/tmp/kept.{name or self._kept}")
 
-    def differences(self, name: str = "text", path: str = "", offset: int = 0) -> list[int]:
+    def differences(self, name: str = "", path: str = "", offset: int = 0) -> list[int]:
         """Where the text is not as remembered: the first physical addresses.
 
         In another file, a dump, physical address 0 is at offset.
         """
         first, size = self._range()
-        said = self.ask("differ", path or self.path, first + offset, size, f"/tmp/kept.{name}")
+        said = self.ask("differ", path or self.path, first + offset, size,
+                        f"/tmp/kept.{name or self._kept}")
         return [int(word, 16) - offset for word in said.split()[1:]]
 
     def planted(self, path: str = "") -> list[str]:

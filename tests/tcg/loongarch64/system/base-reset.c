@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A system reset of a CPU without LVZ while its timer counts and interrupts are
- * pending: the UART's, by way of both controllers, and one that the CPU has sent
- * to itself.  The program runs twice; only the second time reports.
+ * pending: the UART's, by way of both controllers, and one that the CPU has
+ * sent to itself.  The program runs twice; only the second time reports.
  */
 #include "lvz.h"
 
