@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * TLB instructions of a CPU without LVZ: indexes, page sizes, ASIDs, what an
- * overwritten entry leaves behind, and the permissions of huge pages.
+ * overwritten entry leaves behind, the permissions of huge pages, and which
+ * code is executed where two address spaces have different code at one address.
  */
 #include "lvz.h"
 
@@ -167,7 +168,7 @@ static void huge_load(uint64_t flags, int ecode, const char *name)
     }
 }
 
-static uint64_t fetch_fault;
+static volatile uint64_t fetch_fault;       /* by the exception's handler */
 
 /* Back to where the jump came from */
 static void fetch_failed(struct frame *f)
@@ -205,6 +206,99 @@ static void test_huge(void)
     invtlb_all();
 }
 
+/* A page of code: ori $a0, $zero, value; ret */
+static void write_code(uint64_t hpa, unsigned value)
+{
+    volatile uint32_t *code = (void *)phys(hpa);        /* is executed */
+
+    code[0] = 0x03800004 | value << 10;
+    code[1] = W_RET;
+    asm volatile("ibar 0" : : : "memory");
+}
+
+static uint64_t call(uint64_t va)
+{
+    register uint64_t a0 asm("$r4") = 0;
+
+    asm volatile("jirl $ra, %1, 0" : "+r"(a0) : "r"(va) : "$r1", "memory");
+    return a0;
+}
+
+static uint64_t call_in(unsigned asid)
+{
+    csrwr(ASID, asid);
+    return call(VA);
+}
+
+#define CODE(n) (SPARE_HPA + (n) * 2 * PAGE_SIZE)
+
+/* What a process does when it is switched to must be its own code. */
+static void test_code(void)
+{
+    int i, wrong = 0;
+
+    for (i = 0; i < 4; i++) {
+        write_code(CODE(i), 0x100 + i);
+    }
+    invtlb_all();
+    write_entry(STLB + 1, VA, CODE(0), 5, 0);
+    write_entry(STLB + 2, VA, CODE(1), 6, 0);
+    for (i = 0; i < 100; i++) {
+        wrong += call_in(5) != 0x100;
+        wrong += call_in(6) != 0x101;
+    }
+    check_eq(wrong, 0, "two address spaces by turns: each its own code");
+
+    write_code(CODE(0), 0x200);
+    check_eq(call_in(6), 0x101, "other code is written for 5: that of 6");
+    check_eq(call_in(5), 0x200, "and the new one of 5");
+
+    call_in(6);
+    write_entry(STLB + 1, VA, CODE(2), 5, 0);
+    csrwr(ASID, 6);
+    check_eq(call(VA), 0x101, "5 gets another page while 6 runs: that of 6");
+    check_eq(call_in(5), 0x102, "and the new page's in 5");
+    write_entry(STLB + 2, VA, CODE(3), 6, 0);
+    check_eq(call_in(5), 0x102, "6 gets another page while 5 runs");
+    check_eq(call_in(6), 0x103, "and has its code");
+
+    csrwr(ASID, 5);
+    invtlb(5, 6, VA);           /* of ASID 6 */
+    fetch_fault = 0;
+    exc_hook = fetch_failed;
+    call_in(6);
+    exc_hook = NULL;
+    check_eq(fetch_fault, EXC_PIF, "6 has no page there any more: PIF");
+    check_eq(call_in(5), 0x102, "5 has");
+    invtlb_all();
+    csrwr(ASID, 0);
+}
+
+static volatile uint64_t fpu_fault;         /* by the exception's handler */
+
+static void fpu_missing(struct frame *f)
+{
+    fpu_fault = ESTAT_ECODE(csrrd(ESTAT));
+    f->era += 4;
+}
+
+/* As a kernel does on behalf of processes with and without an FPU */
+static void test_code_and_fpu(void)
+{
+    int i, wrong = 0;
+
+    exc_hook = fpu_missing;
+    for (i = 0; i < 100; i++) {
+        csrwr(EUEN, i & 1);
+        fpu_fault = 0;
+        insn_word(0x0114a800 /* movgr2fr.d $fa0, $zero */);
+        wrong += fpu_fault != (i & 1 ? 0 : EXC_FPD);
+    }
+    exc_hook = NULL;
+    csrwr(EUEN, 0);
+    check_eq(wrong, 0, "with and without the FPU by turns: FPD without it");
+}
+
 void lvz_test(void)
 {
     test_stlbps();
@@ -213,4 +307,6 @@ void lvz_test(void)
     test_asid();
     test_nr();
     test_huge();
+    test_code();
+    test_code_and_fpu();
 }
