@@ -155,6 +155,35 @@ class KvmPhysical(KvmHostTest):
         self.unharmed(guest)
         self.give_back(guest)
 
+    def test_gdb(self) -> None:
+        """gdb, as the manual has it: it goes on in the mode, and steps out of it."""
+        guest = self.borrow()
+        at = self.address("sys_sethostname")
+        gdb = self.gdb()
+        gdb.run(f"target remote {guest.stub}")
+        gdb.run(f"break *{at & PHYSICAL:#x}")
+        mode = "maintenance packet Qqemu.PhyMemMode:"
+        for name in ("one", "two"):
+            guest.console.type(f"hostname {name}")
+            self.assertIn("OK", gdb.run(f"{mode}1"))
+            self.assertEqual(gdb.go()["reason"], "signal-received")
+            self.assertEqual(gdb.evaluate("$pc"), at)
+            # gdb does not know that it stands on its breakpoint.
+            self.assertEqual(gdb.go()["reason"], "signal-received")
+            self.assertEqual(gdb.evaluate("$pc"), at)
+            self.assertIn("OK", gdb.run(f"{mode}0"))
+            gdb.run("disable")
+            self.assertRegex(gdb.run("x/i $pc"), rf"=> {at:#x}:\s+(?!hvcl)\w")
+            gdb.go("stepi")
+            self.assertEqual(gdb.evaluate("$pc"), at + 4)
+            gdb.run("enable")
+        gdb.run("delete")
+        gdb.run("detach")
+        self.assertEqual(guest.console.command("hostname"), "two")
+        self.assertEqual(guest.console.command("hostname guest; hostname"), "guest")
+        self.unharmed(guest)
+        self.give_back(guest)
+
     def test_reset(self) -> None:
         """It is there again after a reset, for the kernel that is loaded anew."""
         guest = self.ready()

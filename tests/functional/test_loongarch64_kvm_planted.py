@@ -22,13 +22,14 @@ import struct
 from collections.abc import Sequence
 from typing import Any
 
-from qemu_test.kvmhost import Guest, KvmHostTest, kernel_trouble, lab_module
+from qemu_test.kvmhost import LENT_PORT, Guest, KvmHostTest, kernel_trouble, lab_module
 from qemu_test.kvmstress import migrate
-from qemu_test.planted import CALLED, CALLED_AT_BOOT, LOAD, MARK, MEMORY, TIMEOUT, \
-    Kernel, Memory, Session
+from qemu_test.planted import CALLED, CALLED_AT_BOOT, LOAD, MARK, MEMORY, PHYSICAL, START, \
+    TIMEOUT, Kernel, Memory, Session
 
 ROUNDS = int(os.environ.get("QEMU_TEST_KVM_ROUNDS", "1"))
 MIB = 1 << 20
+T0 = 12
 # In a guest's initramfs, for itself.
 KERNEL = "boot/vmlinux"
 # What of the kernel is called when a vCPU comes and goes.
@@ -264,6 +265,34 @@ class KvmPlanted(KvmHostTest):
         self.check_clean()
         session.detach()
         self.check_clean()
+
+    def test_no_kernel_yet(self) -> None:
+        """Where a vCPU without a kernel is said to have its exceptions, no word is planted."""
+        memory = Memory(self.host, self.program, "/dev/shm/early", self.kernel)
+        self.addCleanup(memory.close)
+        guest = self.guest(stub=True, paused=True, port=LENT_PORT, **self.machine(memory))
+        first = self.kernel.symbols[CALLED]
+        start = self.kernel.inside(START)
+        with Session(guest) as session:
+            # QEMU's code for it sets EENTRY from there.
+            self.assertEqual(session.ask("Hg2"), "OK")
+            session.set_register(T0, first)
+            # Of what is at a physical address anything may be a user's.
+            self.assertEqual(session.ask("Qqemu.PhyMemMode:1"), "OK")
+            session.insert(0, self.cold[0] & PHYSICAL)
+            self.assertEqual(session.ask("Qqemu.PhyMemMode:0"), "OK")
+            session.insert(1, start)
+            session.go()
+            self.assertEqual(session.stopped(), start)
+            _, state = guest.qmp("human-monitor-command",
+                                 command_line="info registers -a").split("CPU#1")
+            self.assertRegex(state, rf"EENTRY +{first:x}\b")
+            session.past()
+            guest.wait_ready(TIMEOUT)
+            session.interrupt()
+            session.detach()
+        # It looks at the first words of its functions.
+        self.assertEqual(kernel_trouble(guest.console.text), [])
 
     def test_kexec(self) -> None:
         """The kernel puts another one in its place, of which nobody outside knows."""

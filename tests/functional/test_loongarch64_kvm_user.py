@@ -293,6 +293,21 @@ class KvmUser(KvmHostTest):
             self.finish(guest, client, "gone")
         self.done(guest)
 
+    def test_page_anew(self) -> None:
+        """Where the program has another page, the breakpoint comes without a stop."""
+        guest = self.ready()
+        with Client(guest) as client:
+            at = self.start(guest, client, f"anew {COUNT}")
+            self.assertEqual(client.ask(f"Z0,{at:x},4"), "OK")
+            self.hit(client, at, FIRST)
+            self.assertRegex(client.ask("vCont;s:1"), "^T05")
+            self.assertRegex(client.ask("vCont;c"), "^T05")
+            self.assertEqual(client.pc, at)
+            self.assertIn(client.register(A0), range(FIRST + 1, FIRST + COUNT))
+            self.assertEqual(client.ask(f"z0,{at:x},4"), "OK")
+            self.finish(guest, client, "anew")
+        self.done(guest)
+
     def test_fault(self) -> None:
         """The instruction faults in a process that is not meant: a page comes, or a signal."""
         guest = self.ready()
@@ -381,7 +396,7 @@ class KvmUser(KvmHostTest):
         """Stopped at any moment while another process executes the planted word."""
         guest = self.ready()
         guest.console.type("user busy &")
-        guest.console.wait("user: work at")
+        guest.console.wait("user: busy")
         for _ in range(4):
             with Client(guest) as client:
                 at = self.start(guest, client, f"wait {COUNT}")
@@ -403,7 +418,7 @@ class KvmUser(KvmHostTest):
         """Killed while the guest runs and processes execute the planted word (D18)."""
         guest = self.ready()
         guest.console.type("user busy &")
-        guest.console.wait("user: work at")
+        guest.console.wait("user: busy")
         for _ in range(5):
             with Client(guest) as client:
                 at = self.start(guest, client, f"wait {COUNT}")

@@ -346,6 +346,10 @@ static bool is_there(KvmDebugPlant *plant, bool *moved)
     if (is_unmoved(plant)) {
         return true;
     }
+    if (plant->space.pgdl &&
+        kvm_debug_find_in(&plant->space, plant->addr, &now)) {
+        return false;
+    }
     CPU_FOREACH(cs) {
         cpu_synchronize_state(cs);
         if (plant->space.pgdh) {

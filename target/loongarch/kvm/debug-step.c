@@ -386,8 +386,8 @@ static void begin_quiet(void *opaque)
     uint32_t insn;
     guint i;
 
-    if (!kvm_debug_running()) {
-        return;         /* it will come here again */
+    if (!kvm_debug_running() || !kvm_debug_active()) {
+        return;         /* it will come here again, or the client has gone */
     }
     if (!step.others) {
         step.others = g_ptr_array_new();

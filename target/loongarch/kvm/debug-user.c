@@ -49,11 +49,22 @@ bool kvm_debug_is_open(CPUState *cs, vaddr addr)
     return false;
 }
 
+/*
+ * Until a kernel comes up on it, a vCPU has no translation, and EENTRY holds
+ * anything.  The handler of a TLB refill has no translation either.
+ */
+static bool has_kernel(const CPULoongArchState *env)
+{
+    return env->CSR_EENTRY &&
+           (FIELD_EX64(env->CSR_CRMD, CSR_CRMD, PG) ||
+            FIELD_EX64(env->CSR_TLBRERA, CSR_TLBRERA, ISTLBR));
+}
+
 bool kvm_debug_at_trap(CPUState *cs)
 {
     CPULoongArchState *env = cpu_env(cs);
 
-    return env->CSR_EENTRY && env->pc == kvm_debug_vector(env, ECODE_IPE);
+    return has_kernel(env) && env->pc == kvm_debug_vector(env, ECODE_IPE);
 }
 
 bool kvm_debug_catch_traps(void)
@@ -65,8 +76,7 @@ bool kvm_debug_catch_traps(void)
         CPULoongArchState *env = cpu_env(cs);
 
         cpu_synchronize_state(cs);
-        /* No kernel has come up on it yet? */
-        if (!env->CSR_EENTRY ||
+        if (!has_kernel(env) ||
             kvm_debug_insert(cs, kvm_debug_vector(env, ECODE_IPE),
                              KVM_DEBUG_TRAP)) {
             all = false;

@@ -39,7 +39,7 @@
 #define REG_A0                  4
 #define INSN_SIZE               4
 #define INVALID_HYPERCALL       UINT64_MAX
-/* Hardware breakpoints: how often to look for code that has come, in ms. */
+/* How often to look for code that has come, in ms, and for pages. */
 #define VERIFY_INTERVAL         1
 #define VERIFY_MAPPED_EVERY     64
 
@@ -59,6 +59,11 @@ static struct {
 bool kvm_debug_running(void)
 {
     return debug.running;
+}
+
+bool kvm_debug_active(void)
+{
+    return debug.active;
 }
 
 /* Through some vCPU: addresses of the kernel are the same for all of them. */
@@ -149,14 +154,32 @@ static void release_traps(void)
     debug.traps = false;
 }
 
+static void verify_later(void)
+{
+    int64_t ms = debug.hw ? VERIFY_INTERVAL
+                          : VERIFY_INTERVAL * VERIFY_MAPPED_EVERY;
+
+    timer_mod_anticipate(debug.verify,
+                         qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + ms);
+}
+
 /*
  * Code can come after its breakpoint: firmware loads a kernel, a kernel a
- * module.  Memory that is known is looked at often, which costs nothing;
- * translating needs a vCPU's registers and is done more seldom.
+ * module, and a page of a program comes anew.  Memory that is known is looked
+ * at often, which costs nothing; page tables are looked at more seldom, since
+ * that can need a vCPU's registers.
  */
+static bool is_due(const KvmDebugPlant *bp, bool map)
+{
+    if (bp->who & KVM_DEBUG_HW) {
+        return bp->place.mr && (map || !(bp->space.pgdl || bp->space.pgdh));
+    }
+    return bp->who & KVM_DEBUG_CLIENT && bp->space.pgdl && map;
+}
+
 static void verify(void *opaque)
 {
-    bool map = debug.verify_round++ % VERIFY_MAPPED_EVERY == 0;
+    bool map = !debug.hw || debug.verify_round++ % VERIFY_MAPPED_EVERY == 0;
     bool user = false;
     GHashTableIter iter;
     gpointer value;
@@ -165,14 +188,11 @@ static void verify(void *opaque)
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         KvmDebugPlant *bp = value;
 
-        if (!(bp->who & KVM_DEBUG_HW)) {
-            continue;
-        }
-        if (!bp->place.mr && map) {
+        if (bp->who & KVM_DEBUG_HW && !bp->place.mr && map) {
             locate_anywhere(first_cpu, bp);
         }
-        if (bp->place.mr && (map || !(bp->space.pgdl || bp->space.pgdh)) &&
-            qatomic_read(bp->place.word) != debug.inst) {
+        if (is_due(bp, map) &&
+            (bp->space.pgdl || qatomic_read(bp->place.word) != debug.inst)) {
             kvm_debug_plant(bp);
         }
         user |= bp->user;
@@ -180,17 +200,13 @@ static void verify(void *opaque)
     if (map && (debug.traps ? debug.traps_missing : user)) {
         catch_traps();
     }
-    timer_mod(debug.verify,
-              qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + VERIFY_INTERVAL);
+    verify_later();
 }
 
 static void verify_start_or_stop(void)
 {
-    if (debug.running && (debug.hw || (debug.traps && debug.traps_missing))) {
-        if (!timer_pending(debug.verify)) {
-            timer_mod(debug.verify, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) +
-                                    VERIFY_INTERVAL);
-        }
+    if (debug.running && (debug.hw || debug.traps)) {
+        verify_later();
     } else if (timer_pending(debug.verify)) {
         timer_del(debug.verify);
     }

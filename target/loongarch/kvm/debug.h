@@ -117,6 +117,9 @@ bool kvm_debug_is_ours(CPUState *cs);
 /* Is the VM running, with everything planted? */
 bool kvm_debug_running(void);
 
+/* Do vCPUs leave the guest for a planted word? */
+bool kvm_debug_active(void);
+
 /* debug-step.c */
 
 /**

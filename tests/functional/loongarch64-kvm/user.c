@@ -19,6 +19,8 @@
  *                       the child calls sched_get_priority_max() and work()
  *   user swap COUNT     the same, but the child has other code there
  *   user drop COUNT     the same, but the child has nothing there
+ *   user anew COUNT     work() in a page of its own, which it drops after the
+ *                       first call and writes anew
  *   user threads CPUS COUNT
  *                       CPUS threads call work(), each on a CPU of its own
  *   user own COUNT      executes hvcl 0x101 itself
@@ -288,6 +290,26 @@ static int apart(const char *what, long count)
     return bad | count_wrong(code, 100, count);
 }
 
+/* For the debugger to find the new page there is some time between the calls. */
+static int anew(long count)
+{
+    Work *code = map_own(work);
+    long i;
+    int bad;
+
+    announce((const void *)code);
+    bad = count_wrong(code, 100, 1);
+    if (munmap(CODE, PAGE) < 0) {
+        fail("user: munmap");
+    }
+    code = map_own(work);
+    for (i = 1; i < count; i++) {
+        bad |= count_wrong(code, 100 + i, 1);
+        usleep(50000);
+    }
+    return bad;
+}
+
 typedef struct Thread {
     pthread_t id;
     int cpu;
@@ -548,6 +570,8 @@ int main(int argc, char **argv)
     } else if (!strcmp(what, "share") || !strcmp(what, "swap") ||
                !strcmp(what, "drop")) {
         bad = apart(what, count);
+    } else if (!strcmp(what, "anew")) {
+        bad = anew(count);
     } else if (!strcmp(what, "old")) {
         bad = old(count);
     } else if (!strcmp(what, "aged")) {
@@ -562,6 +586,8 @@ int main(int argc, char **argv)
         bad = privileged(!strcmp(what, "own"), count);
     } else if (!strcmp(what, "busy")) {
         announce((const void *)work);
+        puts("user: busy");
+        fflush(stdout);
         while (!count_wrong(work, 100, 1000)) {
         }
         bad = 1;
@@ -580,7 +606,7 @@ int main(int argc, char **argv)
         bad |= count_wrong(work, 100, count);
     } else {
         fprintf(stderr, "usage: user loop|wait|two|alias|old|aged|gone|fault|call|"
-                        "copy|kept|share|swap|drop|own|illegal COUNT\n"
+                        "copy|kept|share|swap|drop|anew|own|illegal COUNT\n"
                         "       user threads CPUS COUNT\n"
                         "       user busy\n");
         return 2;

@@ -24,6 +24,7 @@ COLD_COUNT = 200
 # Past what ftrace patches at the entry of a function.
 INSIDE = 8
 FUNCTION_SIZE = 64
+START = "start_kernel"
 # Called at the end of a guest's boot, and by "hostname" and "sync".
 CALLED_AT_BOOT = "sys_sethostname"
 CALLED = "sys_sync"
