@@ -146,7 +146,7 @@ static void differ(const char *path, uint64_t first, uint64_t size,
     report();
 }
 
-__attribute__((noinline, noclone, aligned(16))) static void mark(int number)
+static void __attribute__((noinline, noclone, aligned(16))) mark(int number)
 {
     printf("planted: marked %d\n", number);
     fflush(stdout);
