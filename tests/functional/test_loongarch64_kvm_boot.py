@@ -84,7 +84,8 @@ class Interrupted(KvmHostTest):
 
     def status(self, guest: Guest) -> int:
         """The serial port's, read as the guest would."""
-        answer = guest.qmp("human-monitor-command", command_line=f"xp /1bx {UART_STATUS:#x}")
+        answer = guest.qmp("human-monitor-command",
+                           command_line=f"xp /1bx {UART_STATUS:#x}")
         return int(answer.split()[-1], 16)
 
     def test_reset(self) -> None:

@@ -246,7 +246,8 @@ class Guest:
         path = "/tmp/snapshots"
         self._host.run(f">{path}", check=True)
         self.qmp("blockdev-add", driver="file", node_name="file", filename=path)
-        self.job("blockdev-create", options={"driver": "qcow2", "file": "file", "size": 1 << 20})
+        self.job("blockdev-create",
+                 options={"driver": "qcow2", "file": "file", "size": 1 << 20})
         self.qmp("blockdev-add", driver="qcow2", node_name="disk", file="file")
         try:
             yield {"tag": "it", "vmstate": "disk", "devices": ["disk"]}
