@@ -365,6 +365,56 @@ class GdbStub(StubTest):
                 self.assertEqual(quotient, (0x3fd5555555555550 + last,), f"mode {mode}")
 
 
+class StopOfEach(StubTest):
+    """A stop reply is of one CPU; why have the others stopped?"""
+
+    cpus = 2
+
+    def info(self, client: Packets, cpu: int) -> str:
+        return client.ask(f"qThreadStopInfo{cpu:x}")
+
+    def test_one_has_come_to_something(self) -> None:
+        """A breakpoint, a watchpoint or the end of a step; the other stands still."""
+        with self.connect() as client:
+            self.set_loop(client, self.cpus)
+            for cpu, other in ((1, 2), (2, 1)):
+                for point, action in ((f"0,{STORE:x},4", "c"), (f"2,{COUNTER:x},10", "c"),
+                                      (f"0,{START:x},4", "s")):
+                    self.assertEqual(client.ask("Z" + point), "OK")
+                    stop = client.ask(f"vCont;{action}:{cpu}")
+                    self.assertRegex(stop, f"^T05thread:0{cpu};")
+                    self.assertEqual(self.info(client, cpu), f"T05thread:0{cpu};")
+                    self.assertEqual(self.info(client, other), f"T00thread:0{other};")
+                    self.assertEqual(client.ask("z" + point), "OK")
+            self.assertEqual(self.info(client, 9), "E22")
+
+    def test_interrupted(self) -> None:
+        """The one that the stop reply names, and the other for nothing."""
+        with self.connect() as client:
+            self.set_loop(client, self.cpus)
+            client.send("vCont;c")
+            self.assert_counting(0)
+            stop = client.interrupt()
+            self.assertRegex(stop, "^T02thread:0[12];$")
+            cpu = int(stop[10:12])
+            self.assertEqual(self.info(client, cpu), stop)
+            self.assertEqual(self.info(client, 3 - cpu), f"T00thread:0{3 - cpu};")
+
+    def test_both_at_once(self) -> None:
+        """Who has come there, has the breakpoint under its pc."""
+        with self.connect() as client:
+            for _ in range(20):
+                self.set_loop(client, self.cpus)
+                self.assertEqual(client.ask(f"Z0,{STORE:x},4"), "OK")
+                stop = client.ask("vCont;c")
+                self.assertEqual(self.info(client, int(stop[10:12])), stop)
+                for cpu in (1, 2):
+                    if self.info(client, cpu) == f"T05thread:0{cpu};":
+                        self.assertEqual(client.ask(f"Hg{cpu}"), "OK")
+                        self.assertEqual(client.pc, STORE)
+                self.assertEqual(client.ask(f"z0,{STORE:x},4"), "OK")
+
+
 class LostClient(StubTest):
     """A client whose connection ends without a word, as when it is killed."""
 
