@@ -88,7 +88,8 @@ class Session:
     def with_reason(self) -> list[Any]:
         """The threads that have stopped for a reason, and not because another has."""
         nothing = (self.lldb.eStopReasonInvalid, self.lldb.eStopReasonNone)
-        return [thread for thread in self.process if thread.GetStopReason() not in nothing]
+        return [thread for thread in self.process
+                if thread.GetStopReason() not in nothing]
 
     def go(self) -> Any:
         self.check(self.process.Continue())
@@ -192,7 +193,8 @@ class KvmLldb(KvmHostTest):
             together += len(threads) > 1
             numbers = []
             for thread in threads:
-                self.assertEqual(thread.GetStopReason(), session.lldb.eStopReasonBreakpoint)
+                self.assertEqual(thread.GetStopReason(),
+                                 session.lldb.eStopReasonBreakpoint)
                 numbers.append(thread.GetStopReasonDataAtIndex(0))
                 if numbers[-1] == call.GetID():
                     self.assertEqual(session.value(thread, "pc"),

@@ -24,8 +24,8 @@ from typing import Any
 
 from qemu_test.kvmhost import LENT_PORT, Guest, KvmHostTest, kernel_trouble, lab_module
 from qemu_test.kvmstress import migrate
-from qemu_test.planted import CALLED, CALLED_AT_BOOT, LOAD, MARK, MEMORY, PHYSICAL, START, \
-    TIMEOUT, Kernel, Memory, Session
+from qemu_test.planted import CALLED, CALLED_AT_BOOT, LOAD, MARK, MEMORY, PHYSICAL, \
+    START, TIMEOUT, Kernel, Memory, Session
 
 ROUNDS = int(os.environ.get("QEMU_TEST_KVM_ROUNDS", "1"))
 MIB = 1 << 20
@@ -81,12 +81,14 @@ class KvmPlanted(KvmHostTest):
                     for name in ("planted", "stress", "kexec")]
         cls.program, stress = (self.host.put(program) for program in programs[:2])
         cls.kernel = Kernel(self.host.run("cat /proc/kallsyms", check=True).stdout)
-        cls.wanted = self.host.run(stress + LOAD.removeprefix("stress"), check=True).stdout.strip()
+        cls.wanted = self.host.run(stress + LOAD.removeprefix("stress"),
+                                   check=True).stdout.strip()
         self.assertIn("stress: ", cls.wanted)
         cls.initrd = "/tmp/planted.cpio"
         made = self.initrd_with(*programs)
         modules = "" if self.local else "cp -r /lib/modules lib && "
-        self.host.run(f"mkdir -p /tmp/more/boot /tmp/more/lib && cd /tmp/more && {modules}"
+        self.host.run("mkdir -p /tmp/more/boot /tmp/more/lib && "
+                      f"cd /tmp/more && {modules}"
                       f"cp {self.host.kernel} {KERNEL} && (cat {made}; "
                       f"find boot lib | cpio -o -H newc) >{cls.initrd}; rm -r /tmp/more",
                       check=True)
@@ -99,7 +101,7 @@ class KvmPlanted(KvmHostTest):
                 "append": "loglevel=5", "options": [*memory.options(), *more], **options}
 
     def boot(self, memory: Memory, but: Sequence[str] = (), **options: Any) -> None:
-        """The first boot, which tells what of the cold functions is called all the same."""
+        """The first boot, which tells which cold functions are called all the same."""
         cls = type(self)
         guest = self.guest(stub=True, paused=True, **self.machine(memory, **options))
         guest.qmp("set-action", reboot="reset")
@@ -124,7 +126,8 @@ class KvmPlanted(KvmHostTest):
         """A process to stop in, and work for both vCPUs."""
         cls = type(self)
         guest.console.type(f"planted wait & (while :; do {LOAD}; done) >/tmp/load 2>&1 & "
-                           "(while :; do cat /proc/*/stat /bin/busybox; done) >/dev/null 2>&1 &")
+                           "(while :; do cat /proc/*/stat /bin/busybox; done) "
+                           ">/dev/null 2>&1 &")
         cls.mark = int(guest.console.wait(r"planted: mark at (0x\w+)\n", TIMEOUT)[1], 16)
         cls.pid = guest.console.command("pidof planted", TIMEOUT)
 
@@ -181,7 +184,9 @@ class KvmPlanted(KvmHostTest):
     def wait_load(self) -> None:
         """Until the load has come round once more."""
         self.box.console.command("f=$(wc -l </tmp/load); "
-                                 "while [ $(wc -l </tmp/load) -lt $((f + 1)) ]; do :; done", TIMEOUT)
+                                 "while [ $(wc -l </tmp/load) -lt $((f + 1)) ]; "
+                                 "do :; done",
+                                 TIMEOUT)
 
     def test_detach(self) -> None:
         """The client detaches, from a guest that it has interrupted or from a hit."""
@@ -219,7 +224,8 @@ class KvmPlanted(KvmHostTest):
 
     def wait_gone(self) -> None:
         """Until the stub has noticed that its client is no more."""
-        while not any(each["label"] == "gdb" and each["filename"].startswith("disconnected:")
+        while not any(each["label"] == "gdb" and
+                      each["filename"].startswith("disconnected:")
                       for each in self.box.qmp("query-chardev")):
             pass
         self.assertTrue(self.box.qmp("query-status")["running"])
@@ -231,14 +237,15 @@ class KvmPlanted(KvmHostTest):
             self.check_hits(session)
             self.assertNotEqual(self.memory.planted(), [])
             # What is on its way is dropped, no goodbye is said.
-            session.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            session.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                                      struct.pack("ii", 1, 0))
             session.socket.close()
             self.wait_gone()
             self.check_clean()
         self.check_unharmed()
 
     def test_reset(self) -> None:
-        """The machine is reset, running or stopped, or reboots; the kernel is loaded anew (D5)."""
+        """The machine is reset, running or stopped, or reboots; the kernel comes (D5)."""
         guest = self.box
         ways = ("running", "by the guest", "stopped")
         for number in range(max(ROUNDS, len(ways))):
@@ -261,7 +268,8 @@ class KvmPlanted(KvmHostTest):
     def check_booted(self, session: Session, way: str) -> None:
         """Another kernel comes up, and to the breakpoints of the one before."""
         guest = self.box
-        self.assertEqual(hex(session.stopped()), hex(self.kernel.inside(CALLED_AT_BOOT)), way)
+        self.assertEqual(hex(session.stopped()),
+                         hex(self.kernel.inside(CALLED_AT_BOOT)), way)
         session.past()
         guest.wait_ready(TIMEOUT)
         self.start_load(guest)
@@ -273,7 +281,7 @@ class KvmPlanted(KvmHostTest):
         self.check_clean()
 
     def test_no_kernel_yet(self) -> None:
-        """Where a vCPU without a kernel is said to have its exceptions, no word is planted."""
+        """No word is where a vCPU without a kernel is said to have its exceptions."""
         memory = Memory(self.host, self.program, "/dev/shm/early", self.kernel)
         self.addCleanup(memory.close)
         guest = self.guest(stub=True, paused=True, port=LENT_PORT, **self.machine(memory))
@@ -305,41 +313,48 @@ class KvmPlanted(KvmHostTest):
         """The kernel puts another one in its place, of which nobody outside knows."""
         guest = self.box
         for _ in range(ROUNDS):
-            guest.console.command("cd /; find . -xdev | cpio -o -H newc >/tmp/initrd 2>/dev/null",
+            guest.console.command("cd /; find . -xdev | cpio -o -H newc >/tmp/initrd "
+                                  "2>/dev/null",
                                   TIMEOUT)
             session = self.arm()
             session.interrupt()
             # One that is looked after while the guest runs.
             session.insert(1, self.kernel.inside(CALLED_AT_BOOT))
             session.go()
-            guest.console.type(f'kexec /{KERNEL} /tmp/initrd "$(sed "s/^kexec //" /proc/cmdline)"')
+            guest.console.type(f'kexec /{KERNEL} /tmp/initrd '
+                               '"$(sed "s/^kexec //" /proc/cmdline)"')
             self.check_booted(session, "kexec")
         self.check_unharmed()
 
     def test_hot_plug(self) -> None:
-        """A vCPU comes while the guest runs, and goes: that takes firmware, for its ACPI (D6)."""
+        """A vCPU comes and goes while the guest runs: that takes firmware (D6)."""
         cls = type(self)
         if self.local:
             self.skipTest("the firmware is the lab's")
         cls.tearDownClass()
-        memory = Memory(self.host, self.program, "/dev/shm/plugged", self.kernel, "plugged")
+        memory = Memory(self.host, self.program, "/dev/shm/plugged", self.kernel,
+                        "plugged")
         # With random numbers from its firmware, for which it would patch itself later.
         self.boot(memory, HOT_PLUG, options=[
-            "-bios", "/lab/QEMU_EFI.fd", "-smp", "2,maxcpus=3", "-device", "virtio-rng-pci"])
+            "-bios", "/lab/QEMU_EFI.fd", "-smp", "2,maxcpus=3",
+            "-device", "virtio-rng-pci"])
         guest = self.box
-        new, = (cpu for cpu in guest.qmp("query-hotpluggable-cpus") if "qom-path" not in cpu)
+        new, = (cpu for cpu in guest.qmp("query-hotpluggable-cpus")
+                if "qom-path" not in cpu)
         cpu2 = "/sys/devices/system/cpu/cpu2"
         for _ in range(ROUNDS):
             session = self.arm()
             guest.qmp("device_add", driver=new["type"], id="new", **new["props"])
-            guest.console.command(f"while [ ! -e {cpu2} ]; do :; done; echo 1 >{cpu2}/online; "
+            guest.console.command(f"while [ ! -e {cpu2} ]; do :; done; "
+                                  f"echo 1 >{cpu2}/online; "
                                   f"taskset -p 4 {self.pid}", TIMEOUT)
             self.check_hits(session, where="taskset 4 ")
             self.assertEqual(session.thread, "03")
             session.interrupt()
             self.check_clean()
             session.go()
-            guest.console.command(f"taskset -p 7 {self.pid}; echo 0 >{cpu2}/online", TIMEOUT)
+            guest.console.command(f"taskset -p 7 {self.pid}; echo 0 >{cpu2}/online",
+                                  TIMEOUT)
             guest.qmp("device_del", id="new")
             guest.wait_event(lambda e: e["event"] == "DEVICE_DELETED", TIMEOUT)
             self.check_hits(session)
@@ -373,16 +388,18 @@ class KvmPlanted(KvmHostTest):
         self.check_unharmed()
 
     def test_dump(self) -> None:
-        """The memory is dumped while the guest runs; or saved while it is stopped (D4)."""
+        """Memory is dumped while the guest runs, or saved while it is stopped (D4)."""
         guest, path = self.box, "/tmp/dump"
         self.addCleanup(self.host.run, f"rm -f {path}")
         first, end = self.kernel.text
         for _ in range(ROUNDS):
             session = self.arm()
             self.assertNotEqual(self.memory.planted(), [])
-            guest.qmp("dump-guest-memory", paging=False, protocol=f"file:{path}", timeout=TIMEOUT)
+            guest.qmp("dump-guest-memory", paging=False, protocol=f"file:{path}",
+                      timeout=TIMEOUT)
             self.assertEqual(self.memory.planted(path), [])
-            self.assertEqual(self.memory.differences(path=path, offset=self.load_offset(path)), [])
+            self.assertEqual(
+                self.memory.differences(path=path, offset=self.load_offset(path)), [])
             self.check_hits(session)
             session.interrupt()
             guest.qmp("pmemsave", val=0, size=end, filename=path, timeout=TIMEOUT)
@@ -398,7 +415,8 @@ class KvmPlanted(KvmHostTest):
         (phoff,) = struct.unpack_from("<Q", header, 32)
         (phnum,) = struct.unpack_from("<H", header, 56)
         for number in range(phnum):
-            kind, _, offset, _, physical = struct.unpack_from("<IIQQQ", header, phoff + 56 * number)
+            kind, _, offset, _, physical = struct.unpack_from("<IIQQQ", header,
+                                                              phoff + 56 * number)
             if kind == 1 and physical == 0:
                 return int(offset)
         raise AssertionError("no PT_LOAD of the memory from 0 on")
@@ -406,7 +424,8 @@ class KvmPlanted(KvmHostTest):
     def test_migration_cancelled(self) -> None:
         """The guest was to be migrated and stays."""
         guest = self.box
-        guest.qmp("migrate-set-capabilities", capabilities=[{"capability": "events", "state": True}])
+        guest.qmp("migrate-set-capabilities",
+                  capabilities=[{"capability": "events", "state": True}])
         for _ in range(ROUNDS):
             session = self.arm()
             guest.qmp("migrate-set-parameters", max_bandwidth=MIB)
@@ -430,8 +449,10 @@ class KvmPlanted(KvmHostTest):
         for number in range(ROUNDS):
             source, session = self.box, self.arm()
             uri = "unix:/tmp/planted.sock"
-            memory = Memory(self.host, self.program, f"/dev/shm/guest-{number % 2}", self.kernel)
-            target = self.guest(monitor=True, **self.machine(memory, options=["-incoming", uri]))
+            memory = Memory(self.host, self.program, f"/dev/shm/guest-{number % 2}",
+                            self.kernel)
+            target = self.guest(monitor=True,
+                                **self.machine(memory, options=["-incoming", uri]))
             # It is the class's, not the test's.
             self._cleanups.pop()
             try:
@@ -458,7 +479,8 @@ class KvmPlanted(KvmHostTest):
     def test_rewritten(self) -> None:
         """The guest rewrites its own text, where breakpoints are (D5)."""
         guest, called = self.box, self.kernel.inside(CALLED)
-        switch = "for i in task_delayacct sched_schedstats; do echo {} >/proc/sys/kernel/$i; done"
+        switch = ("for i in task_delayacct sched_schedstats; "
+                  "do echo {} >/proc/sys/kernel/$i; done")
         guest.console.command(switch.format(1))
         self.memory.keep("on")
         sites = [at | 0x9000 << 48 for at in self.memory.differences()]
@@ -497,10 +519,12 @@ class KvmPlanted(KvmHostTest):
         load = "; ".join(f"insmod /lib/modules/{name}.ko" for name in
                          ("lz4hc_compress", "zlib_deflate", "zram"))
         unload = "rmmod zram; rmmod zlib_deflate; rmmod lz4hc_compress"
-        fill = "dd if=/dev/zero of=/tmp/fill bs=1M count=80 2>/dev/null; planted find /tmp/fill"
+        fill = ("dd if=/dev/zero of=/tmp/fill bs=1M count=80 2>/dev/null; "
+                "planted find /tmp/fill")
         for _ in range(ROUNDS):
             guest.console.command(load)
-            shown = [int(guest.console.command(f"grep ' {name}\\>.*zram' /proc/kallsyms").split()[0], 16) + 8
+            shown = [int(guest.console.command(
+                f"grep ' {name}\\>.*zram' /proc/kallsyms").split()[0], 16) + 8
                      for name in ("mm_stat_show", "io_stat_show")]
             session = self.arm()
             session.interrupt()
@@ -509,7 +533,8 @@ class KvmPlanted(KvmHostTest):
             session.go()
 
             def check_module(*wanted: int) -> None:
-                guest.console.type("cat /sys/block/zram0/mm_stat /sys/block/zram0/io_stat; "
+                guest.console.type("cat /sys/block/zram0/mm_stat "
+                                   "/sys/block/zram0/io_stat; "
                                    "echo module: re''ad")
                 for at in wanted:
                     self.assertEqual(hex(session.stopped()), hex(at))
@@ -522,7 +547,9 @@ class KvmPlanted(KvmHostTest):
             session.interrupt()
             self.check_clean()
             session.go()
-            self.assertEqual(guest.console.command("planted find /tmp/fill; rm /tmp/fill", TIMEOUT), "0")
+            self.assertEqual(
+                guest.console.command("planted find /tmp/fill; rm /tmp/fill", TIMEOUT),
+                "0")
             guest.console.command(load)
             # The first is found while the guest runs, the other when it goes on.
             check_module(*shown)

@@ -197,7 +197,8 @@ class KvmUser(KvmHostTest):
             self.assertEqual(client.ask(f"z0,{address:x},4"), "OK")
         return at, space
 
-    def hits_in(self, guest: Guest, client: Client, at: int, space: int, what: str) -> None:
+    def hits_in(self, guest: Guest, client: Client, at: int, space: int,
+                what: str) -> None:
         """It is hit where it was set, and nowhere else."""
         self.hit(client, at, FIRST)
         self.assertEqual(self.csr(guest, "PGDL"), space)
@@ -309,7 +310,8 @@ class KvmUser(KvmHostTest):
         self.done(guest)
 
     def test_fault(self) -> None:
-        """The instruction faults in a process that is not meant: a page comes, or a signal."""
+        """The instruction faults in a process that is not meant: a page comes, or a
+        signal."""
         guest = self.ready()
         with Client(guest) as client:
             at = self.start(guest, client, f"fault {COUNT}")

@@ -154,6 +154,7 @@ static void __attribute__((noinline, noclone, aligned(16))) mark(int number)
 
 static void wait_for_signals(void)
 {
+    /* volatile: or the call would be another copy of the code */
     void (*volatile call)(int) = mark;
     sigset_t set;
     int number;
@@ -184,9 +185,12 @@ int main(int argc, char **argv)
     } else if (!strcmp(mode, "wait") && argc == 2) {
         wait_for_signals();
     } else if (argc == 6) {
-        uint64_t first = strtoull(argv[3], NULL, 0);
-        uint64_t size = strtoull(argv[4], NULL, 0);
+        int64_t first, size;
 
+        if (sscanf(argv[3], "%" SCNi64, &first) != 1 ||
+            sscanf(argv[4], "%" SCNi64, &size) != 1) {
+            fail("planted: a number is wanted");
+        }
         (strcmp(mode, "keep") ? differ : keep)(argv[2], first, size, argv[5]);
     } else {
         fprintf(stderr, "usage: planted find FILE | keep|differ FILE FIRST "

@@ -152,7 +152,7 @@ static int end_child(pid_t child)
         fail("user: waitpid");
     }
     if (status) {
-        printf("user: the child's status is %#x\n", status);
+        printf("user: the child's status is 0x%x\n", status);
     }
     return status != 0;
 }
@@ -230,6 +230,7 @@ static void wait_for(int fd)
 static int copies(bool child_first, long count)
 {
     Work *code = map_own(work);
+    /* volatile: another process reads it */
     volatile char *page = (volatile char *)code;
     int to_child[2], to_us[2];
     pid_t child;
@@ -404,8 +405,8 @@ static int old(long count)
     return bad | count_wrong_old(work, 100, count);
 }
 
-static volatile long calls;
-static volatile bool dropped_enough;
+static volatile long calls;             /* volatile: by another thread */
+static volatile bool dropped_enough;    /* volatile: by another thread */
 
 /*
  * The page goes out of the table first, and out of the other TLB after that.
@@ -414,7 +415,7 @@ static volatile bool dropped_enough;
 static void *drop(void *page)
 {
     long seen = 0;
-    volatile int delay;
+    volatile int delay;     /* or the loop would be left out */
 
     on_cpu(1);
     while (!dropped_enough) {
@@ -423,6 +424,7 @@ static void *drop(void *page)
         }
         seen = calls;
         for (delay = seen * 7919 % 20000; delay; delay--) {
+            ;
         }
         if (madvise(page, PAGE, MADV_DONTNEED) < 0) {
             fail("user: madvise");
@@ -457,18 +459,27 @@ static void on_fault(int number)
     siglongjmp(after_fault, number);
 }
 
+static void handle(int number, void (*handler)(int))
+{
+    struct sigaction action = { .sa_handler = handler };
+
+    if (sigaction(number, &action, NULL) < 0) {
+        fail("user: sigaction");
+    }
+}
+
 /* From pages that are not there yet, and from one that never is. */
 static int load_wrong(Work *way, long first, long count)
 {
     char *pages = mmap(NULL, count * PAGE, PROT_READ,
                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    volatile long i, wrong = 0;
+    volatile long i, wrong = 0;     /* volatile: kept over a siglongjmp() */
 
     (void)first;
     if (pages == MAP_FAILED) {
         fail("user: mmap");
     }
-    signal(SIGSEGV, on_fault);
+    handle(SIGSEGV, on_fault);
     for (i = 0; i < count; i++) {
         if (!sigsetjmp(after_fault, 1)) {
             way(8);
@@ -558,7 +569,7 @@ int main(int argc, char **argv)
     int bad = 0;
 
     /* Of one in the background, too, the terminal is waited for. */
-    signal(SIGTTOU, SIG_IGN);
+    handle(SIGTTOU, SIG_IGN);
     if (strcmp(what, "threads") && strcmp(what, "busy") &&
         strcmp(what, "wait")) {
         on_cpu(0);
@@ -589,6 +600,7 @@ int main(int argc, char **argv)
         puts("user: busy");
         fflush(stdout);
         while (!count_wrong(work, 100, 1000)) {
+            ;
         }
         bad = 1;
     } else if (!strcmp(what, "alias")) {

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A guest under KVM whose memory is looked at from outside, and a client with breakpoints in it.
+"""A guest under KVM whose memory is looked at from outside, and a client with breakpoints
+in it.
 
 The guest's memory is a file on its host, so what is in it can be told without
 asking the QEMU under test.  It is compared with what was there before the first
@@ -17,9 +18,9 @@ MEMORY = 384 << 20
 PHYSICAL = (1 << 48) - 1
 # Built into the kernel and not needed by a guest without firmware, buses and
 # network; what is called all the same is found out at its boot.
-COLD = ("acpi_", "ata_", "bpf_", "btf_", "crypto_", "drm_", "efi_", "fb_", "hid_", "i2c_", "ip6",
-        "iommu_", "mmc_", "nf_", "nvme_", "of_", "pci_", "pcie_", "scsi_", "sata_", "tcp_",
-        "udp_", "usb_", "virtio_", "xfrm_")
+COLD = ("acpi_", "ata_", "bpf_", "btf_", "crypto_", "drm_", "efi_", "fb_", "hid_", "i2c_",
+        "ip6", "iommu_", "mmc_", "nf_", "nvme_", "of_", "pci_", "pcie_", "scsi_", "sata_",
+        "tcp_", "udp_", "usb_", "virtio_", "xfrm_")
 COLD_COUNT = 200
 # Past what ftrace patches at the entry of a function.
 INSIDE = 8
@@ -42,7 +43,8 @@ class Kernel:
         self.symbols = {row[2]: int(row[0], 16) for row in rows}
         self.text = (self.symbols["_stext"] & PHYSICAL, self.symbols["_etext"] & PHYSICAL)
         functions = sorted((int(row[0], 16), row[2]) for row in rows if row[1] in "tT")
-        self._cold = [(at + INSIDE, name) for (at, name), (after, _) in zip(functions, functions[1:])
+        self._cold = [(at + INSIDE, name)
+                      for (at, name), (after, _) in zip(functions, functions[1:])
                       if name.startswith(COLD) and after - at >= FUNCTION_SIZE
                       and at & PHYSICAL < self.text[1]]
 
@@ -73,7 +75,8 @@ class Memory:
 
     def options(self) -> list[str]:
         """QEMU's."""
-        return ["-object", f"memory-backend-file,id=ram,size={MEMORY},mem-path={self.path},share=on",
+        return ["-object",
+                f"memory-backend-file,id=ram,size={MEMORY},mem-path={self.path},share=on",
                 "-machine", "memory-backend=ram"]
 
     def ask(self, mode: str, *arguments: object) -> str:
