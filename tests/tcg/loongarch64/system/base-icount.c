@@ -6,35 +6,23 @@
  */
 #include "lvz.h"
 
-#define IOCSR_IPI_STATUS    0x1000
-#define IOCSR_IPI_EN        0x1004
-#define IOCSR_IPI_CLEAR     0x100c
-#define IOCSR_IPI_SEND      0x1040
-
-#define iocsrrd_w(addr) ({                                              \
-    uint32_t v_;                                                        \
-    asm volatile("iocsrrd.w %0, %1" : "=r"(v_) : "r"(addr) : "memory"); \
-    v_; })
-#define iocsrwr_w(addr, val)                                            \
-    asm volatile("iocsrwr.w %0, %1" : : "r"(val), "r"(addr) : "memory")
-
 static void test_ipi(void)
 {
-    iocsrwr_w(IOCSR_IPI_EN, 0xffffffff);
-    check_eq(iocsrrd_w(IOCSR_IPI_EN), 0xffffffff, "IOCSR reads back");
-    iocsrwr_w(IOCSR_IPI_SEND, 1u << 31 | 3);    /* vector 3 to CPU 0 */
-    check_eq(iocsrrd_w(IOCSR_IPI_STATUS), 1 << 3, "an IPI to itself arrives");
+    iocsr_write(IPI_ENABLE, 0xffffffff);
+    check_eq(iocsr_read(IPI_ENABLE), 0xffffffff, "IOCSR reads back");
+    iocsr_write(IPI_SEND, 1u << 31 | 3);    /* vector 3 to CPU 0 */
+    check_eq(iocsr_read(IPI_STATUS), 1 << 3, "an IPI to itself arrives");
     check_eq(csrrd(ESTAT) & IS_IPI, IS_IPI, "ESTAT shows it");
-    iocsrwr_w(IOCSR_IPI_CLEAR, 0xffffffff);
+    iocsr_write(IPI_CLEAR, 0xffffffff);
     check_eq(csrrd(ESTAT) & IS_IPI, 0, "and no longer when it is cleared");
 
     irq_seen = 0;
     csrwr(ECFG, IS_IPI);
     csrxchg(CRMD, CRMD_IE, CRMD_IE);
-    iocsrwr_w(IOCSR_IPI_SEND, 1u << 31 | 4);
+    iocsr_write(IPI_SEND, 1u << 31 | 4);
     csrxchg(CRMD, 0, CRMD_IE);
     csrwr(ECFG, 0);
-    iocsrwr_w(IOCSR_IPI_CLEAR, 0xffffffff);
+    iocsr_write(IPI_CLEAR, 0xffffffff);
     check_eq(irq_seen, IS_IPI, "an IPI to itself interrupts");
 }
 

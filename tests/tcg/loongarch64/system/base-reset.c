@@ -12,55 +12,7 @@
 #define RESET_VALUE 0x42
 #define TICKS       100000ul            /* 1 ms */
 
-#define IPI_STATUS  0x1000
-#define IPI_ENABLE  0x1004
-#define IPI_BUFFER  0x1020
-#define IPI_SEND    0x1040
-#define EIO_IPMAP   0x14c0
-#define EIO_ENABLE  0x1600
-#define EIO_ISR     0x1800
-#define EIO_COREMAP 0x1c00
-#define MISC_FUNC   0x420
-#define PCH_PIC     (UNCACHED | 0x10000000ul)
-#define UART        (UNCACHED | 0x1fe001e0ul)
-#define UART_IRQ    2
-
 static uint64_t tcfg, estat;
-
-static void iocsr_write(uint64_t reg, uint32_t val)
-{
-    asm volatile("iocsrwr.w %0, %1" : : "r"(val), "r"(reg) : "memory");
-}
-
-static uint32_t iocsr_read(uint64_t reg)
-{
-    uint32_t val;
-
-    asm volatile("iocsrrd.w %0, %1" : "=r"(val) : "r"(reg) : "memory");
-    return val;
-}
-
-static void uart_irq(bool on)
-{
-    /* device register: IER, transmitter empty */
-    *(volatile uint8_t *)(UART + 1) = on ? 2 : 0;
-}
-
-/* The UART's line through both controllers to HWI0 of CPU 0 */
-static void route_uart(void)
-{
-    volatile uint32_t *mask = (void *)(PCH_PIC + 0x20); /* volatile: device */
-    volatile uint32_t *msi = (void *)(PCH_PIC + 0x40);  /* volatile: device */
-    volatile uint8_t *vector = (void *)(PCH_PIC + 0x200); /* volatile: device */
-
-    iocsr_write(MISC_FUNC + 4, iocsr_read(MISC_FUNC + 4) | 1u << 16);
-    iocsr_write(EIO_IPMAP, 0x01010101);
-    iocsr_write(EIO_COREMAP, 0x01010101);
-    iocsr_write(EIO_ENABLE, 1u << UART_IRQ);
-    *msi |= 1u << UART_IRQ;
-    vector[UART_IRQ] = UART_IRQ;
-    *mask &= ~(1u << UART_IRQ);
-}
 
 static void raise_interrupts(void)
 {

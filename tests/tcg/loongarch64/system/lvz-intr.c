@@ -10,35 +10,7 @@
 #define TICKS   100000ul                /* 1 ms */
 #define T_LOOP  23                      /* $s0 counts */
 
-/* IOCSR registers */
-#define IPI_STATUS      0x1000
-#define IPI_ENABLE      0x1004
-#define IPI_CLEAR       0x100c
-#define IPI_SEND        0x1040
-#define EIO_IPMAP       0x14c0
-#define EIO_ENABLE      0x1600
-#define EIO_ISR         0x1800
-#define EIO_COREMAP     0x1c00
-#define MISC_FUNC       0x420
-/* The board's interrupt controller and UART */
-#define PCH_PIC         (UNCACHED | 0x10000000ul)
-#define UART            (UNCACHED | 0x1fe001e0ul)
-#define UART_IRQ        2
-
 static struct vcpu vcpu;
-
-static void iocsr_write(uint64_t reg, uint32_t val)
-{
-    asm volatile("iocsrwr.w %0, %1" : : "r"(val), "r"(reg) : "memory");
-}
-
-static uint32_t iocsr_read(uint64_t reg)
-{
-    uint32_t val;
-
-    asm volatile("iocsrrd.w %0, %1" : "=r"(val) : "r"(reg) : "memory");
-    return val;
-}
 
 GUEST_CODE(guest_loop,
     "1: addi.d $s0, $s0, 1\n"
@@ -349,36 +321,15 @@ static void test_idle_host(void)
     guest_reset();
 }
 
-static void uart_irq(bool on)
-{
-    /* device register: IER, transmitter empty */
-    *(volatile uint8_t *)(UART + 1) = on ? 2 : 0;
-}
-
-/* The UART's line through both controllers to HWI0 of CPU 0 */
-static bool route_uart(void)
-{
-    volatile uint32_t *mask = (void *)(PCH_PIC + 0x20); /* volatile: device */
-    volatile uint32_t *msi = (void *)(PCH_PIC + 0x40);  /* volatile: device */
-    volatile uint8_t *vector = (void *)(PCH_PIC + 0x200); /* volatile: device */
-
-    iocsr_write(MISC_FUNC + 4, iocsr_read(MISC_FUNC + 4) | 1u << 16);
-    iocsr_write(EIO_IPMAP, 0x01010101);
-    iocsr_write(EIO_ENABLE, 1u << UART_IRQ);
-    iocsr_write(EIO_COREMAP, 0x01010101);
-    *msi |= 1u << UART_IRQ;
-    vector[UART_IRQ] = UART_IRQ;
-    *mask &= ~(1u << UART_IRQ);
-    uart_irq(true);
-    wait_ticks(TICKS);
-    return (csrrd(ESTAT) & 0x3fc) == IS_HWI(0);
-}
-
 static void test_lines(struct vcpu *v)
 {
-    bool works = route_uart();
+    bool works;
     int e;
 
+    route_uart();
+    uart_irq(true);
+    wait_ticks(TICKS);
+    works = (csrrd(ESTAT) & 0x3fc) == IS_HWI(0);
     uart_irq(false);
     if (!check(works, "the UART interrupts as HWI0")) {
         say("# host ESTAT 0x%lx\n", csrrd(ESTAT));

@@ -9,8 +9,12 @@
 
 #define UART_BASE   (UNCACHED | 0x1fe001e0ul)
 #define UART_THR    0
+#define UART_IER    1
 #define UART_LSR    5
+#define IER_THRE    2
 #define LSR_THRE    0x20
+#define UART_IRQ    2
+#define PCH_PIC     (UNCACHED | 0x10000000ul)
 #define GED_SLEEP   (UNCACHED | 0x100e001cul)
 #define GED_S5      0x34
 #define TABLES_HPA  0x08000000ul
@@ -329,6 +333,28 @@ void wait_ticks(uint64_t ticks)
     while (rdtime() - start < ticks) {
         ;
     }
+}
+
+void route_uart(void)
+{
+    volatile uint32_t *mask = (void *)(PCH_PIC + 0x20); /* volatile: device */
+    volatile uint32_t *msi = (void *)(PCH_PIC + 0x40);  /* volatile: device */
+    volatile uint8_t *vector = (void *)(PCH_PIC + 0x200); /* volatile: device */
+
+    iocsr_write(MISC_FUNC + 4, iocsr_read(MISC_FUNC + 4) | 1u << 16);
+    iocsr_write(EIO_IPMAP, 0x01010101);
+    iocsr_write(EIO_COREMAP, 0x01010101);
+    iocsr_write(EIO_ENABLE, 1u << UART_IRQ);
+    *msi |= 1u << UART_IRQ;
+    vector[UART_IRQ] = UART_IRQ;
+    *mask &= ~(1u << UART_IRQ);
+}
+
+void uart_irq(bool on)
+{
+    volatile uint8_t *uart = (void *)UART_BASE; /* device registers */
+
+    uart[UART_IER] = on ? IER_THRE : 0;
 }
 
 /* ---- page tables ---- */

@@ -19,15 +19,6 @@
 #define MSI         (UNCACHED | 0x2ff00000ul)
 #define VECTOR_A    200                 /* both of one group of 32 */
 #define VECTOR_B    210
-#define EIOINTC_IPMAP   0x14c0
-#define EIOINTC_ENABLE  0x1600
-#define EIOINTC_ISR     0x1800
-#define EIOINTC_COREMAP 0x1c00
-
-static void iocsrwr(uint32_t val, uint32_t addr)
-{
-    asm volatile("iocsrwr.w %0, %1" : : "r"(val), "r"(addr) : "memory");
-}
 
 static void stop_timer(void)
 {
@@ -195,7 +186,7 @@ static bool line(bool level)
 
 static void ack(unsigned vector)
 {
-    iocsrwr(1u << vector % 32, EIOINTC_ISR + vector / 32 * 4);
+    iocsr_write(EIO_ISR + vector / 32 * 4, 1u << vector % 32);
 }
 
 /* Two messages that share a line of the CPU, again and again */
@@ -205,11 +196,11 @@ static void test_line(void)
     uint64_t start = rdtime();
     bool up = true, held = true, down = true;
 
-    iocsrwr(2u << 16, EIOINTC_IPMAP + 4);           /* vectors 192 to 223: IP1 */
-    iocsrwr(0, EIOINTC_COREMAP + VECTOR_A / 4 * 4);
-    iocsrwr(0, EIOINTC_COREMAP + VECTOR_B / 4 * 4);
-    iocsrwr(1u << VECTOR_A % 32 | 1u << VECTOR_B % 32,
-            EIOINTC_ENABLE + VECTOR_A / 32 * 4);
+    iocsr_write(EIO_IPMAP + 4, 2u << 16);           /* vectors 192 to 223: IP1 */
+    iocsr_write(EIO_COREMAP + VECTOR_A / 4 * 4, 0);
+    iocsr_write(EIO_COREMAP + VECTOR_B / 4 * 4, 0);
+    iocsr_write(EIO_ENABLE + VECTOR_A / 32 * 4,
+                1u << VECTOR_A % 32 | 1u << VECTOR_B % 32);
     while (up && held && down && rdtime() - start < A_WHILE) {
         *msi = VECTOR_A;
         *msi = VECTOR_B;

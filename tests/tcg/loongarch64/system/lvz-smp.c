@@ -6,9 +6,6 @@
  */
 #include "lvz.h"
 
-#define IPI_ENABLE      0x1004
-#define IPI_CLEAR       0x100c
-#define IPI_SEND        0x1040
 #define MAIL_SEND       0x1048
 #define KICKS           2000
 
@@ -65,11 +62,6 @@ asm(".pushsection .text\n"
     "4: idle 0\n"
     "b      4b\n"
     ".popsection");
-
-static void iocsr_write(uint64_t reg, uint32_t val)
-{
-    asm volatile("iocsrwr.w %0, %1" : : "r"(val), "r"(reg) : "memory");
-}
 
 static void iocsr_write_d(uint64_t reg, uint64_t val)
 {

@@ -121,6 +121,18 @@
 #define LLBCTL_WCLLB    2u
 #define LLBCTL_KLO      4u
 
+/* IOCSR registers */
+#define IPI_STATUS      0x1000
+#define IPI_ENABLE      0x1004
+#define IPI_CLEAR       0x100c
+#define IPI_BUFFER      0x1020
+#define IPI_SEND        0x1040
+#define EIO_IPMAP       0x14c0
+#define EIO_ENABLE      0x1600
+#define EIO_ISR         0x1800
+#define EIO_COREMAP     0x1c00
+#define MISC_FUNC       0x420
+
 /* Page table entries */
 #define PTE_V       (1ul << 0)
 #define PTE_D       (1ul << 1)
@@ -302,6 +314,19 @@ static inline uint64_t rdtime(void)
     return v;
 }
 
+static inline void iocsr_write(uint64_t reg, uint32_t val)
+{
+    asm volatile("iocsrwr.w %0, %1" : : "r"(val), "r"(reg) : "memory");
+}
+
+static inline uint32_t iocsr_read(uint64_t reg)
+{
+    uint32_t val;
+
+    asm volatile("iocsrrd.w %0, %1" : "=r"(val) : "r"(reg) : "memory");
+    return val;
+}
+
 /* The word of an instruction, from the assembler */
 #define WORD(text) ({                                                   \
     const uint32_t *p_;                                                 \
@@ -358,6 +383,8 @@ void lvz_enable(void);
 void try_insn(struct insn *i);
 uint64_t host_load(uint64_t va);
 uint64_t *host_tables(void);
+void route_uart(void);          /* through both controllers to HWI0 of CPU 0 */
+void uart_irq(bool on);         /* whenever its transmitter is empty */
 /* ESTAT of interrupts taken in the host; volatile, their handler sets it */
 extern volatile uint64_t irq_seen;
 extern uint64_t exc_gstat;      /* GSTAT at the last exception of the host */
