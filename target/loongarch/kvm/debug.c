@@ -313,8 +313,9 @@ static void plant_new(KvmDebugPlant *bp)
     }
 }
 
-/* A plant for an address that has none; return as kvm_debug_insert(). */
-static int make_plant(CPUState *cs, vaddr addr, unsigned int who)
+/* Sets @made to a plant for an address that has none, if it can. */
+static int make_plant(CPUState *cs, vaddr addr, unsigned int who,
+                      KvmDebugPlant **made)
 {
     KvmDebugPlant *bp = kvm_debug_plant_again(addr, who, false);
     int ret = 0;
@@ -340,6 +341,7 @@ static int make_plant(CPUState *cs, vaddr addr, unsigned int who)
     }
     kvm_debug_plant_add(bp);
     plant_new(bp);
+    *made = bp;
     return 0;
 }
 
@@ -357,10 +359,7 @@ int kvm_debug_insert(CPUState *cs, vaddr addr, unsigned int who)
     make_ready();
     bp = kvm_debug_plant_lookup(addr, who);
     if (!bp) {
-        ret = make_plant(cs, addr, who);
-        if (!ret) {
-            bp = kvm_debug_plant_lookup(addr, who);
-        }
+        ret = make_plant(cs, addr, who, &bp);
     } else if (who == KVM_DEBUG_SW && !bp->place.mr) {
         ret = locate_anywhere(cs, bp);
         if (!ret) {
