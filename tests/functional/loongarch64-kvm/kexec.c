@@ -21,12 +21,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/reboot.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include "files.h"
 
 /* Linux keeps the first 2 MiB for such things; below this is kexec's own. */
 #define INFO            0x140000ul
@@ -100,31 +99,6 @@ static const struct start start = {
         0x4c0001a0,     /* jr     $t1 */
     },
 };
-
-static void fail(const char *what)
-{
-    perror(what);
-    exit(1);
-}
-
-/* Mapped, since a copy would take as much memory again. */
-static const void *map_file(const char *path, size_t *size)
-{
-    int fd = open(path, O_RDONLY);
-    struct stat info;
-    void *data;
-
-    if (fd < 0 || fstat(fd, &info)) {
-        fail(path);
-    }
-    *size = info.st_size;
-    data = mmap(NULL, *size, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (data == MAP_FAILED) {
-        fail(path);
-    }
-    close(fd);
-    return data;
-}
 
 static void read_fdt(char *to, size_t room)
 {

@@ -26,39 +26,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
+#include "files.h"
 
 #define HVCL    0x002b8101u
 #define SHOWN   256
 
 static size_t found;
 static uint64_t where[SHOWN];
-
-static void fail(const char *what)
-{
-    perror(what);
-    exit(1);
-}
-
-static const uint32_t *map(const char *path, size_t *size)
-{
-    struct stat info;
-    int fd = open(path, O_RDONLY);
-    void *memory;
-
-    if (fd < 0 || fstat(fd, &info)) {
-        fail(path);
-    }
-    *size = info.st_size;
-    memory = mmap(NULL, *size, PROT_READ, MAP_SHARED, fd, 0);
-    if (memory == MAP_FAILED) {
-        fail(path);
-    }
-    close(fd);
-    return memory;
-}
 
 static void note(uint64_t offset)
 {
@@ -84,7 +59,7 @@ static void report(void)
 static void find(const char *path)
 {
     size_t size;
-    const void *memory = map(path, &size);
+    const void *memory = map_file(path, &size);
     const uint64_t *pairs = memory;
     const uint32_t *words = memory;
     int fd = open(path, O_RDONLY);
@@ -112,7 +87,7 @@ static void find(const char *path)
 static const uint32_t *range(const char *path, uint64_t first, uint64_t size)
 {
     size_t all;
-    const uint32_t *memory = map(path, &all);
+    const uint32_t *memory = map_file(path, &all);
 
     if (first + size > all) {
         fprintf(stderr, "%s is too short\n", path);

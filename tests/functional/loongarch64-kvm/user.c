@@ -52,6 +52,7 @@
 #include <termios.h>
 #include <ucontext.h>
 #include <unistd.h>
+#include "files.h"
 
 #define PER_THREAD 1000000
 #define WORK_SIZE 12
@@ -68,12 +69,6 @@ asm(".text\n.balign 16\n.global work, load, call, other_work\nwork:\n"
     "other_work:\naddi.d $a0, $a0, 3\njr $ra\nnop\n");
 
 static long traps;
-
-static void fail(const char *what)
-{
-    perror(what);
-    exit(1);
-}
 
 static void on_cpu(int cpu)
 {
@@ -271,7 +266,7 @@ static int apart(const char *what, long count)
     Work *code = map_own(work);
     bool drops = !strcmp(what, "drop");
     pid_t child;
-    int bad = 0;
+    int bad;
 
     announce((const void *)code);
     child = start_child();
