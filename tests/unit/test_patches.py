@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What holds of the patches of the series as they are: each is signed off by its
-author, and together they have QEMU build every unit test that they bring."""
+author, and together they have QEMU run every test that they bring."""
 
 from __future__ import annotations
 
@@ -28,14 +28,23 @@ class Patches(unittest.TestCase):
                 assert author
                 self.assertIn(author[1], re.findall(r"(?m)^Signed-off-by: (.*)$", message))
 
-    def test_unit_tests_are_built(self) -> None:
-        """A later patch can take out what an earlier one has put in."""
-        built: set[str] = set()
+    def named(self, pattern: str) -> set[str]:
+        """What is there after all of them: a later one can take out what another put in."""
+        there: set[str] = set()
         for _name, text in patches():
-            for sign, test in re.findall(r"(?m)^([-+]) +'(test-loongarch-[\w-]+)': ", text):
-                (built.add if sign == "+" else built.discard)(test)
-        self.assertEqual(built, {path.stem for path in
-                                 (TOP / "tests/unit").glob("test-loongarch-*.c")})
+            for sign, name in re.findall(rf"(?m)^([-+]) +{pattern}", text):
+                (there.add if sign == "+" else there.discard)(name)
+        return there
+
+    def test_unit_tests_are_built(self) -> None:
+        self.assertEqual(self.named(r"'(test-loongarch-[\w-]+)': "),
+                         {path.stem for path in
+                          (TOP / "tests/unit").glob("test-loongarch-*.c")})
+
+    def test_functional_tests_are_run(self) -> None:
+        self.assertEqual(self.named(r"'(loongarch64_\w+)',$"),
+                         {path.stem.removeprefix("test_") for path in
+                          (TOP / "tests/functional").glob("test_loongarch64_*.py")})
 
 
 if __name__ == "__main__":

@@ -271,8 +271,8 @@ static bool is_unmoved(const KvmDebugPlant *plant)
 }
 
 /*
- * The guest has copied the page, with our word in it or as it was after we had
- * lifted it: the same code at the same address.
+ * The same code at the same address: where it always was, or where the guest
+ * has copied the page to, with our word in it or as it was without.
  */
 static bool is_copy(const KvmDebugPlant *plant, const KvmDebugPlace *now)
 {
@@ -323,55 +323,60 @@ KvmDebugPlant *kvm_debug_plant_again(vaddr addr, unsigned int who,
     return plant;
 }
 
-/* Those who have kept the old page are not to keep our word with it. */
-static void follow(KvmDebugPlant *plant, const KvmDebugPlace *now)
+/* The kernel's tables: it may be another one by now, with tables of its own. */
+static bool is_in_kernel(KvmDebugPlant *plant)
 {
-    kvm_debug_lift(plant);
-    move_to(plant, now);
-}
-
-/*
- * Can it be planted?  Where the tables of a space lead to is believed only if
- * it is where they have always led to, if a vCPU uses them, or if the same code
- * is there: they may be no tables any more.
- */
-static bool is_there(KvmDebugPlant *plant, bool *moved)
-{
-    KvmDebugPlace now;
     CPUState *cs;
 
-    if (!plant->place.mr) {
-        return false;
-    }
     if (is_unmoved(plant)) {
         return true;
     }
-    if (plant->space.pgdl &&
-        kvm_debug_find_in(&plant->space, plant->addr, &now)) {
-        return false;
-    }
+    kvm_debug_lift(plant);
     CPU_FOREACH(cs) {
-        cpu_synchronize_state(cs);
-        if (plant->space.pgdh) {
-            /* The kernel may be another one, with tables of its own. */
-            kvm_debug_lift(plant);
-            if (!kvm_debug_plant_locate(cs, plant)) {
-                return true;
-            }
-        } else if (kvm_debug_is_in(cs, &plant->space) &&
-                   !kvm_debug_find(cs, plant->addr, &now)) {
-            follow(plant, &now);
-            *moved = true;
-            return is_unmoved(plant);
+        if (!kvm_debug_plant_locate(cs, plant)) {
+            return true;
         }
     }
-    if (!kvm_debug_find_in(&plant->space, plant->addr, &now) &&
-        is_copy(plant, &now)) {
-        follow(plant, &now);
-        *moved = true;
-        return true;
-    }
     return false;
+}
+
+/*
+ * Page tables outlive their space, and pages what was in them: a kernel that
+ * has taken another one's place knows of neither.  Where they lead to is
+ * believed only if the same code is there, or if a vCPU uses them.
+ */
+static bool is_in_space(KvmDebugPlant *plant, bool *moved)
+{
+    KvmDebugPlace now;
+    CPUState *cs;
+    bool used = false;
+
+    if (kvm_debug_find_in(&plant->space, plant->addr, &now)) {
+        return false;
+    }
+    if (!is_copy(plant, &now)) {
+        CPU_FOREACH(cs) {
+            cpu_synchronize_state(cs);
+            used |= kvm_debug_is_in(cs, &plant->space);
+        }
+        if (!used) {
+            return false;
+        }
+    }
+    *moved = now.word != plant->place.word;
+    if (*moved) {
+        /* Those who have kept the old page are not to keep our word with it. */
+        kvm_debug_lift(plant);
+        move_to(plant, &now);
+    }
+    return true;
+}
+
+static bool is_there(KvmDebugPlant *plant, bool *moved)
+{
+    return plant->place.mr &&
+           (plant->space.pgdl ? is_in_space(plant, moved) :
+            plant->space.pgdh ? is_in_kernel(plant) : true);
 }
 
 static bool is_exposed(const uint32_t *word)

@@ -17,6 +17,7 @@
 #include <fcntl.h>
 #include <linux/kexec.h>
 #include <linux/reboot.h>
+#include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -178,6 +179,7 @@ int main(int argc, char **argv)
     size_t kernel_size, initrd_size;
     const struct image *kernel;
     const void *initrd;
+    const struct sched_param first = { .sched_priority = 99 };
 
     if (argc != 4) {
         fprintf(stderr, "usage: kexec KERNEL INITRD \"COMMAND LINE\"\n");
@@ -196,6 +198,13 @@ int main(int argc, char **argv)
     if (syscall(SYS_kexec_load, INFO, 4ul, segments,
                 (unsigned long)KEXEC_ARCH_LOONGARCH)) {
         fail("kexec_load");
+    }
+    /*
+     * Linux stops the other CPUs wherever they are.  Whoever ran on this one from
+     * then on could wait for ever for a lock of theirs.
+     */
+    if (sched_setscheduler(0, SCHED_FIFO, &first)) {
+        fail("sched_setscheduler");
     }
     reboot(LINUX_REBOOT_CMD_KEXEC);
     fail("reboot");
