@@ -10,15 +10,20 @@ vCPU has not is none.  Breakpoints are in test_loongarch64_kvm_debug.py.
 from __future__ import annotations
 
 import re
+import struct
 from typing import Any
 
 from qemu_test.kvmhost import Guest, KvmHostTest, kernel_trouble
+from qemu_test.loongarch_words import iocsrrd_w, jump, memory
 from qemu_test.rsp import PC, Client
 
-A0 = 4
+A0, A1, A2 = 4, 5, 6
 FCC0 = 67
 FEATURES = ("base", "fpu", "lsx", "lasx", "lbt")
 NOP = bytes.fromhex("00004003")
+PHYSICAL = (1 << 48) - 1
+ROUNDS = 40
+UART = 0x1fe001e0
 # Where memory is, on this machine, above the first 256 MiB.
 HIGH_MEMORY = 0x80000000
 UNMAPPED = HIGH_MEMORY + 0x8000000
@@ -65,6 +70,37 @@ class KvmAnswers(KvmHostTest):
                 self.assertEqual(client.ask("D"), "OK")
                 # So that it is elsewhere the next time.
                 self.unharmed(guest)
+
+    def test_interrupted_read_of_an_io_csr(self) -> None:
+        """What is written to a register stays, whatever the vCPU was about.
+
+        It does little but read an I/O CSR into that register, which takes QEMU.
+        """
+        guest = self.guest(stub=True, paused=True)
+        at = self.address("start_kernel") & PHYSICAL
+        reads, waits = at + 4, at + 12
+        program = [memory("st.b", A2, A1, 0), iocsrrd_w(A0, 0), jump(-4),
+                   memory("st.b", A2, A1, 0), jump(0)]
+        with Client(guest) as client:
+            words = struct.pack(f"<{len(program)}I", *program)
+            self.assertEqual(client.ask(f"M{at:x},{len(words):x}:{words.hex()}"), "OK")
+
+            def run_from(pc: int) -> list[int]:
+                """Let it run until it has said so; give the registers."""
+                client.set_register(PC, pc)
+                client.send("vCont;c")
+                guest.console.wait(r"\.")
+                client.interrupt()
+                return self.core(client)
+
+            self.core(client)
+            client.set_register(A1, UART)
+            client.set_register(A2, ord("."))
+            for number in range(1, ROUNDS + 1):
+                self.assertIn(run_from(at)[PC], (reads, reads + 4))
+                client.set_register(A0, number << 32)
+                now = run_from(waits)
+                self.assertEqual([now[PC], now[A0]], [waits + 4, number << 32])
 
     def test_condition_flags(self) -> None:
         """All eight stay what they are when a vCPU goes on (D9)."""

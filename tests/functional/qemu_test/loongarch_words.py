@@ -186,6 +186,10 @@ def csrxchg(rd: int, rj: int, csr: int) -> int:
     return 0x04000000 | csr << 10 | rj << 5 | rd
 
 
+def iocsrrd_w(rd: int, rj: int) -> int:
+    return 0x06480800 | rj << 5 | rd
+
+
 def lddir(rd: int, rj: int, level: int) -> int:
     return 0x06400000 | level << 10 | rj << 5 | rd
 
