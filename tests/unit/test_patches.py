@@ -10,6 +10,8 @@ from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
 SERIES = TOP / "series/10.0"
+# Not whoever a machine's git takes for granted.
+AUTHOR = "LoongArch KVM debug project <loongarch-kvm-debug@example.org>"
 
 
 def patches() -> list[tuple[str, str]]:
@@ -27,6 +29,7 @@ class Patches(unittest.TestCase):
             with self.subTest(name):
                 assert author
                 self.assertIn(author[1], re.findall(r"(?m)^Signed-off-by: (.*)$", message))
+                self.assertEqual(author[1], AUTHOR)
 
     def named(self, pattern: str) -> set[str]:
         """What is there after all of them: a later one can take out what another put in."""
