@@ -207,12 +207,13 @@ class GdbStub(StubTest):
             self.assertEqual(client.ask("vCont"), "E22")
 
     def test_numbers(self) -> None:
-        """A number is hex digits, and no more than it has room for."""
+        """A number is hex digits, 0x before or not, and no more than it has room for."""
         with self.connect() as client:
             memory = client.ask("m0,4")
             self.assertRegex(memory, "^[0-9a-f]{8}$")
             self.assertEqual(client.ask("m00000000000000000000,0004"), memory)
-            for number in ("", "+0", "-0", " 0", "g", "10000000000000000"):
+            self.assertEqual(client.ask("m0x0,0x4"), memory)
+            for number in ("", "+0", "-0", " 0", "g", "0x", "10000000000000000"):
                 self.assertIn(client.ask(f"m{number},4"), ("", "E22"), number)
 
     def test_unknown_register(self) -> None:

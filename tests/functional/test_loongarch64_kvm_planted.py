@@ -19,6 +19,7 @@ import os
 import re
 import socket
 import struct
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -176,6 +177,7 @@ class KvmPlanted(KvmHostTest):
             guest.console.type(command)
             self.assertEqual(hex(session.stopped()), hex(at), command)
             session.past()
+        guest.wait_running()
 
     def check_unharmed(self, *excused: str) -> None:
         """The guest is well, and so is what ran in it all the time."""
@@ -222,12 +224,18 @@ class KvmPlanted(KvmHostTest):
             guest.console.type("sync")
             gdb.go()
             gdb.resume()
-            guest.wait_running()
-            self.assertNotEqual(self.memory.planted(), [])
+            # First gdb has it step, with one word.
+            self.wait_planted(len(self.cold))
             gdb.close()
             self.wait_gone()
             self.check_clean()
         self.check_unharmed()
+
+    def wait_planted(self, count: int) -> None:
+        """Until so many words are there, or more."""
+        deadline = time.monotonic() + TIMEOUT
+        while len(self.memory.planted()) < count:
+            self.assertLess(time.monotonic(), deadline, "they are not planted")
 
     def wait_gone(self) -> None:
         """Until the stub has noticed that its client is no more."""
@@ -534,11 +542,15 @@ class KvmPlanted(KvmHostTest):
         unload = "rmmod zram; rmmod zlib_deflate; rmmod lz4hc_compress"
         fill = ("dd if=/dev/zero of=/tmp/fill bs=1M count=80 2>/dev/null; "
                 "planted find /tmp/fill")
+
+        def places() -> list[int]:
+            return [int(guest.console.command(
+                f"grep ' {name}\\>.*zram' /proc/kallsyms").split()[0], 16) + 8
+                    for name in ("mm_stat_show", "io_stat_show")]
+
         for _ in range(ROUNDS):
             guest.console.command(load)
-            shown = [int(guest.console.command(
-                f"grep ' {name}\\>.*zram' /proc/kallsyms").split()[0], 16) + 8
-                     for name in ("mm_stat_show", "io_stat_show")]
+            shown = places()
             session = self.arm()
             session.interrupt()
             session.insert(1, shown[0])
@@ -563,8 +575,11 @@ class KvmPlanted(KvmHostTest):
             self.assertEqual(
                 guest.console.command("planted find /tmp/fill; rm /tmp/fill", TIMEOUT),
                 "0")
+            before = len(self.memory.planted())
             guest.console.command(load)
+            self.assertEqual(places(), shown, "it has come elsewhere")
             # The first is found while the guest runs, the other when it goes on.
+            self.wait_planted(before + 1)
             check_module(*shown)
             guest.console.command(unload)
             session.interrupt()

@@ -323,6 +323,20 @@ KvmDebugPlant *kvm_debug_plant_again(vaddr addr, unsigned int who,
     return plant;
 }
 
+/*
+ * Its page is elsewhere now, a copy with or without our word.  Whoever has kept
+ * the old page is not to keep our word with it; a word in the new one stays, so
+ * that no vCPU comes by without it.
+ */
+static void follow(KvmDebugPlant *plant, const KvmDebugPlace *now)
+{
+    if (plant->planted) {
+        kvm_debug_replace(&plant->place, plants.inst, plant->saved);
+        set_planted(plant, false);
+    }
+    move_to(plant, now);
+}
+
 /* The kernel's tables: it may be another one by now, with tables of its own. */
 static bool is_in_kernel(KvmDebugPlant *plant)
 {
@@ -365,9 +379,7 @@ static bool is_in_space(KvmDebugPlant *plant, bool *moved)
     }
     *moved = now.word != plant->place.word;
     if (*moved) {
-        /* Those who have kept the old page are not to keep our word with it. */
-        kvm_debug_lift(plant);
-        move_to(plant, &now);
+        follow(plant, &now);
     }
     return true;
 }
@@ -470,12 +482,33 @@ void kvm_debug_lift(KvmDebugPlant *plant)
     }
 }
 
+/* Whose page has come here?  The vCPU can know it at another address. */
+static KvmDebugPlant *find_moved(vaddr addr, const KvmDebugPlace *place)
+{
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, plants.table);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        KvmDebugPlant *plant = value;
+        KvmDebugPlace now;
+
+        if (leaves_copies(plant) && plant->place.word != place->word &&
+            !((plant->addr ^ addr) & ~TARGET_PAGE_MASK) &&
+            !kvm_debug_find_in(&plant->space, plant->addr, &now) &&
+            now.word == place->word) {
+            return plant;
+        }
+    }
+    return NULL;
+}
+
 KvmDebugPlant *kvm_debug_planted(CPUState *cs, vaddr addr,
                                  const KvmDebugPlace *place)
 {
     KvmDebugPlant *plant = planted_at(place->word), *former;
 
-    if (plant) {
+    if (plant || qatomic_read(place->word) != plants.inst) {
         return plant;
     }
     if (kvm_debug_at_trap(cs)) {
@@ -483,6 +516,12 @@ KvmDebugPlant *kvm_debug_planted(CPUState *cs, vaddr addr,
         if (plant) {
             kvm_debug_replace(place, plants.inst, plant->saved);
         }
+        return plant;
+    }
+    plant = find_moved(addr, place);
+    if (plant) {
+        follow(plant, place);
+        set_planted(plant, true);
         return plant;
     }
     plant = kvm_debug_plant_lookup(addr, KVM_DEBUG_CLIENT);
@@ -498,11 +537,7 @@ KvmDebugPlant *kvm_debug_planted(CPUState *cs, vaddr addr,
         return NULL;
     }
     if (kvm_debug_is_in(cs, &plant->space)) {
-        if (plant->planted) {
-            kvm_debug_replace(&plant->place, plants.inst, plant->saved);
-            set_planted(plant, false);
-        }
-        move_to(plant, place);
+        follow(plant, place);
         set_planted(plant, true);
     } else {
         /* A fork has a copy of its own. */

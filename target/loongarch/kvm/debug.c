@@ -171,15 +171,36 @@ static void verify_later(void)
  */
 static bool is_due(const KvmDebugPlant *bp, bool map)
 {
-    if (bp->who & KVM_DEBUG_HW) {
-        return bp->place.mr && (map || !(bp->space.pgdl || bp->space.pgdh));
+    if (map) {
+        return bp->who & KVM_DEBUG_HW ||
+               (bp->who & KVM_DEBUG_CLIENT && bp->space.pgdl);
     }
-    return bp->who & KVM_DEBUG_CLIENT && bp->space.pgdl && map;
+    return bp->who & KVM_DEBUG_HW && bp->place.mr && !bp->space.pgdl &&
+           !bp->space.pgdh && qatomic_read(bp->place.word) != debug.inst;
 }
 
+static void verify_one(KvmDebugPlant *bp)
+{
+    if (bp->who & KVM_DEBUG_HW && !bp->place.mr) {
+        locate_anywhere(first_cpu, bp);
+        if (bp->user) {
+            catch_traps();
+        }
+    }
+    if (bp->place.mr &&
+        (bp->space.pgdl || qatomic_read(bp->place.word) != debug.inst)) {
+        kvm_debug_plant(bp);
+    }
+}
+
+/*
+ * To take a vCPU's registers lets go of the BQL, and there can be other plants
+ * then.  So those that are due are found first, and looked up again one by one.
+ */
 static void verify(void *opaque)
 {
     bool map = !debug.hw || debug.verify_round++ % VERIFY_MAPPED_EVERY == 0;
+    g_autoptr(GArray) due = g_array_new(false, false, sizeof(vaddr[2]));
     bool user = false;
     GHashTableIter iter;
     gpointer value;
@@ -187,15 +208,20 @@ static void verify(void *opaque)
     g_hash_table_iter_init(&iter, kvm_debug_plants());
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         KvmDebugPlant *bp = value;
+        vaddr key[2] = { bp->addr, bp->who };
 
-        if (bp->who & KVM_DEBUG_HW && !bp->place.mr && map) {
-            locate_anywhere(first_cpu, bp);
-        }
-        if (is_due(bp, map) &&
-            (bp->space.pgdl || qatomic_read(bp->place.word) != debug.inst)) {
-            kvm_debug_plant(bp);
+        if (is_due(bp, map)) {
+            g_array_append_val(due, key);
         }
         user |= bp->user;
+    }
+    for (guint i = 0; i < due->len; i++) {
+        vaddr *key = &g_array_index(due, vaddr, 2 * i);
+        KvmDebugPlant *bp = kvm_debug_plant_lookup(key[0], key[1]);
+
+        if (bp) {
+            verify_one(bp);
+        }
     }
     if (map && (debug.traps ? debug.traps_missing : user)) {
         catch_traps();
@@ -306,10 +332,11 @@ static int check_place(CPUState *cs, KvmDebugPlant *bp)
 static void plant_new(KvmDebugPlant *bp)
 {
     if (debug.running) {
-        kvm_debug_plant(bp);
+        /* First: the exception is caught before a vCPU executes the word. */
         if (bp->user && bp->who != KVM_DEBUG_TRAP) {
             catch_traps();
         }
+        kvm_debug_plant(bp);
     }
 }
 

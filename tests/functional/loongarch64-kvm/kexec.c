@@ -200,8 +200,8 @@ int main(int argc, char **argv)
         fail("kexec_load");
     }
     /*
-     * Linux stops the other CPUs wherever they are.  Whoever ran on this one from
-     * then on could wait for ever for a lock of theirs.
+     * Linux stops the other CPUs wherever they are.  Whoever ran on this one
+     * from then on could wait for ever for a lock of theirs.
      */
     if (sched_setscheduler(0, SCHED_FIFO, &first)) {
         fail("sched_setscheduler");

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -49,6 +50,7 @@ static void look(const uint8_t *at, size_t page)
     int of_half[2] = { 0, 0 }, wrong = 0;
 
     for (int i = 0; i < PAGES; i++) {
+        /* volatile: mapped anew behind the compiler's back */
         uint64_t is = *(const volatile uint64_t *)(at + i * page);
 
         if (is / 2 == (uint64_t)i) {
@@ -57,16 +59,17 @@ static void look(const uint8_t *at, size_t page)
             wrong++;
         }
     }
-    printf("remapped: %d even %d odd %d wrong\n", of_half[0], of_half[1], wrong);
+    printf("remapped: %d even %d odd %d wrong\n", of_half[0], of_half[1],
+           wrong);
     fflush(stdout);
 }
 
 int main(void)
 {
-    size_t page = sysconf(_SC_PAGESIZE);
+    size_t page = getauxval(AT_PAGESZ);
     int file = memfd_create("remapped", 0), half = 0;
-    uint8_t *at = mmap(NULL, PAGES * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
-                       -1, 0);
+    uint8_t *at = mmap(NULL, PAGES * page, PROT_NONE,
+                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     char line[16];
 
     must(at != MAP_FAILED, "mmap");
