@@ -24,6 +24,8 @@ from qemu_test.kvmhost import Console, KvmHostTest, kernel_trouble, lab_module
 
 TIMEOUT = 300
 SECTOR = 512
+REMOVALS = 10
+CPU1 = "/sys/devices/system/cpu/cpu1"
 
 
 def machine(disk: str) -> list[str]:
@@ -165,6 +167,24 @@ class GuestFromDisk(DiskBoot, KvmHostTest):
         console.command("[ ! -e /sys/firmware/acpi ]")
         console.type("poweroff -f")
         self.assertEqual(process.wait(TIMEOUT), 0)
+
+    def test_vcpu_goes(self) -> None:
+        """By ACPI a vCPU is removed while the monitor looks at it, and comes again."""
+        guest = self.guest(monitor=True, options=[
+            "-bios", "/lab/QEMU_EFI.fd", "-smp", "1,maxcpus=2"])
+        guest.wait_ready(TIMEOUT)
+        new, = (cpu for cpu in guest.qmp("query-hotpluggable-cpus")
+                if "qom-path" not in cpu)
+        for _ in range(REMOVALS):
+            guest.qmp("device_add", driver=new["type"], id="new", **new["props"])
+            guest.console.command(f"while [ ! -e {CPU1} ]; do :; done", TIMEOUT)
+            guest.qmp("device_del", id="new")
+            with self.assertRaisesRegex(lab_module("qmp").QmpError, "expects a CPU number"):
+                while True:
+                    guest.qmp("human-monitor-command", command_line="info registers",
+                              cpu_index=1)
+            guest.wait_event(lambda e: e["event"] == "DEVICE_DELETED", TIMEOUT)
+        self.assertEqual(kernel_trouble(guest.console.text), [])
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ sys.path.insert(0, str(TOP / "tests"))
 import tables  # noqa: E402
 
 TABLE = TOP / "docs/devel/loongarch-kvm-debug-tests.rst"
-IDS = [f"D{n}" for n in range(1, 43)] + [f"I{n}" for n in range(1, 7)]
+IDS = [f"D{n}" for n in range(1, 44)] + [f"I{n}" for n in range(1, 7)]
 
 
 def load_run_base() -> ModuleType:

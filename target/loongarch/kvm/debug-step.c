@@ -371,7 +371,10 @@ static void resume_others(void)
     for (i = 0; i < step.others->len; i++) {
         CPUState *cs = g_ptr_array_index(step.others, i);
 
-        cpu_resume(cs);
+        /* One that was about to be removed when all were stopped is no more. */
+        if (!cs->unplug) {
+            cpu_resume(cs);
+        }
         object_unref(OBJECT(cs));
     }
     g_ptr_array_set_size(step.others, 0);
