@@ -177,7 +177,7 @@ class GuestFromDisk(DiskBoot, KvmHostTest):
                 if "qom-path" not in cpu)
         for _ in range(REMOVALS):
             guest.qmp("device_add", driver=new["type"], id="new", **new["props"])
-            guest.console.command(f"while [ ! -e {CPU1} ]; do :; done", TIMEOUT)
+            guest.console.command(f"while [ ! -e {CPU1} ]; do :; done")
             guest.qmp("device_del", id="new")
             with self.assertRaisesRegex(lab_module("qmp").QmpError, "expects a CPU number"):
                 while True:
