@@ -382,9 +382,7 @@ class KvmDebug(KvmHostTest):
             self.assertEqual(client.ask(f"Z0,{at + 4:x},4"), "OK")
             client.send("vCont;c")
             guest.wait_running()
-            new, = (cpu for cpu in guest.qmp("query-hotpluggable-cpus")
-                    if "qom-path" not in cpu)
-            guest.qmp("device_add", driver=new["type"], id="new", **new["props"])
+            guest.add_vcpu()
             client.interrupt()
             # Nothing is set now that it would be told of.
             self.assertEqual(client.ask("Hg2"), "OK")

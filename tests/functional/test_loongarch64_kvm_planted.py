@@ -360,12 +360,10 @@ class KvmPlanted(KvmHostTest):
             "-bios", "/lab/QEMU_EFI.fd", "-smp", "2,maxcpus=3",
             "-device", "virtio-rng-pci"])
         guest = self.box
-        new, = (cpu for cpu in guest.qmp("query-hotpluggable-cpus")
-                if "qom-path" not in cpu)
         cpu2 = "/sys/devices/system/cpu/cpu2"
         for _ in range(ROUNDS):
             session = self.arm()
-            guest.qmp("device_add", driver=new["type"], id="new", **new["props"])
+            guest.add_vcpu()
             guest.console.command(f"while [ ! -e {cpu2} ]; do :; done; "
                                   f"echo 1 >{cpu2}/online; "
                                   f"taskset -p 4 {self.pid}", TIMEOUT)

@@ -173,10 +173,8 @@ class GuestFromDisk(DiskBoot, KvmHostTest):
         guest = self.guest(monitor=True, options=[
             "-bios", "/lab/QEMU_EFI.fd", "-smp", "1,maxcpus=2"])
         guest.wait_ready(TIMEOUT)
-        new, = (cpu for cpu in guest.qmp("query-hotpluggable-cpus")
-                if "qom-path" not in cpu)
         for _ in range(REMOVALS):
-            guest.qmp("device_add", driver=new["type"], id="new", **new["props"])
+            guest.add_vcpu()
             guest.console.command(f"while [ ! -e {CPU1} ]; do :; done")
             guest.qmp("device_del", id="new")
             with self.assertRaisesRegex(lab_module("qmp").QmpError, "expects a CPU number"):

@@ -230,6 +230,12 @@ class Guest:
         event: dict[str, Any] = self._qmp.wait_event(wanted, time.monotonic() + timeout)
         return event
 
+    def add_vcpu(self) -> None:
+        """Plug the one vCPU that there can be besides those that are, as device "new"."""
+        new, = (cpu for cpu in self.qmp("query-hotpluggable-cpus")
+                if "qom-path" not in cpu)
+        self.qmp("device_add", driver=new["type"], id="new", **new["props"])
+
     def job(self, command: str, timeout: float = 60, **arguments: Any) -> None:
         """A job of the monitor, to its end."""
         self.qmp(command, job_id="job", **arguments)
