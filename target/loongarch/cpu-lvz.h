@@ -86,6 +86,7 @@ typedef struct LoongArchGPAPage {
  * @gpa_page: what was found in @gpa_tlb for the guest of GSTAT.GID lately;
  *            it lives as long as the softmmu's entries of the guest's direct
  *            addresses do, see loongarch_lvz_flush_gpa()
+ * @parked: the address space of the guest that is kept beside its current one
  *
  * The mode (GSTAT.VM) and both banks' ESTAT are changed with the BQL held,
  * since interrupt lines and timers are raised by other threads.  All else is
@@ -105,6 +106,7 @@ typedef struct LoongArchLVZ {
     LoongArchTLB *guest_tlb;
     LoongArchTLB *gpa_tlb;
     LoongArchGPAPage gpa_page[LVZ_GPA_PAGES];
+    LoongArchParkedASID parked;
 } LoongArchLVZ;
 
 #endif /* LOONGARCH_CPU_LVZ_H */

@@ -279,7 +279,7 @@ static void write_guest_mmu_csr(CPULoongArchState *env, unsigned int csr,
     }
     if (csr == LOONGARCH_CSR_ASID && loongarch_guest_mode(env)) {
         /* At every process switch of a guest: spare its own kernel. */
-        loongarch_flush_mapped(env);
+        loongarch_asid_changed(env, FIELD_EX64(old, CSR_ASID, ASID));
     } else {
         loongarch_lvz_flush_guest(env, get_csr(csr)->name);
     }

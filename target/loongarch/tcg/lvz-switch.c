@@ -48,11 +48,20 @@ void loongarch_lvz_exchange_banks(CPULoongArchState *env)
     }
 }
 
+void loongarch_lvz_select_jmp_cache(CPULoongArchState *env)
+{
+    bool guest = loongarch_guest_mode(env);
+    bool second = guest ? env->lvz.parked.second_part
+                        : env->parked.second_part;
+
+    /* Host and guest kernels have the same addresses. */
+    tcg_select_jmp_cache(env_cpu(env), 2 * guest + second);
+}
+
 void loongarch_lvz_select_world(CPULoongArchState *env)
 {
     loongarch_lvz_restore_tlb(env);
-    /* Host and guest kernels have the same addresses. */
-    tcg_select_jmp_cache(env_cpu(env), loongarch_guest_mode(env));
+    loongarch_lvz_select_jmp_cache(env);
 }
 
 /* BQL held. */

@@ -12,7 +12,7 @@
 #include "cpu.h"
 #include "internals.h"
 
-/* Host softmmu indexes 0..MMU_DA_IDX, guest ones from MMU_GUEST_IDX_BASE. */
+/* Softmmu indexes of the host, and as many from MMU_GUEST_IDX_BASE of guests. */
 #define LVZ_HOST_IDXMAP   MAKE_64BIT_MASK(0, MMU_GUEST_IDX_BASE)
 #define LVZ_GUEST_IDXMAP  (LVZ_HOST_IDXMAP << MMU_GUEST_IDX_BASE)
 
@@ -120,6 +120,14 @@ void loongarch_lvz_update_guest_hwi(CPULoongArchState *env);
  * @env: the CPU; BQL held until they have been exchanged back
  */
 void loongarch_lvz_exchange_banks(CPULoongArchState *env);
+
+/**
+ * loongarch_lvz_select_jmp_cache() - the part of the jump cache to be used
+ * @env: the CPU, by its own thread or while it does not run
+ *
+ * Each world has two, for the two address spaces that it keeps translations of.
+ */
+void loongarch_lvz_select_jmp_cache(CPULoongArchState *env);
 
 /**
  * loongarch_lvz_select_world() - have the CPU use what GSTAT.VM says
