@@ -12,7 +12,7 @@
 #include "cpu.h"
 #include "internals.h"
 
-/* Softmmu indexes of the host, and as many from MMU_GUEST_IDX_BASE of guests. */
+/* Softmmu indexes of the host; from MMU_GUEST_IDX_BASE as many of guests. */
 #define LVZ_HOST_IDXMAP   MAKE_64BIT_MASK(0, MMU_GUEST_IDX_BASE)
 #define LVZ_GUEST_IDXMAP  (LVZ_HOST_IDXMAP << MMU_GUEST_IDX_BASE)
 

@@ -432,6 +432,21 @@ uint64_t *s2_new(void)
 
 /* ---- the guest ---- */
 
+asm(".globl guest_refill");
+GUEST_CODE(guest_refill,
+    "csrwr $t0, 0x8b\n"
+    "csrrd $t0, 0x1b\n"
+    "lddir $t0, $t0, 3\n"
+    "lddir $t0, $t0, 1\n"
+    "ldpte $t0, 0\n"
+    "ldpte $t0, 1\n"
+    "tlbfill\n"
+    "csrrd $t0, 0x30\n"                 /* KS0 counts refills */
+    "addi.d $t0, $t0, 1\n"
+    "csrwr $t0, 0x30\n"
+    "csrrd $t0, 0x8b\n"
+    "ertn");
+
 void gcopy(uint64_t gpa, const void *from, size_t len)
 {
     memcpy((void *)(CACHED | (GRAM_HPA + gpa)), from, len);

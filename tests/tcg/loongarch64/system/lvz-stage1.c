@@ -59,20 +59,6 @@ static void gmap(uint64_t va, uint64_t gpa, uint64_t flags)
     gwrite(gslot(va, false), gpa | flags);
 }
 
-GUEST_CODE(guest_refill,
-    "csrwr $t0, 0x8b\n"
-    "csrrd $t0, 0x1b\n"
-    "lddir $t0, $t0, 3\n"
-    "lddir $t0, $t0, 1\n"
-    "ldpte $t0, 0\n"
-    "ldpte $t0, 1\n"
-    "tlbfill\n"
-    "csrrd $t0, 0x30\n"                 /* KS0 counts refills */
-    "addi.d $t0, $t0, 1\n"
-    "csrwr $t0, 0x30\n"
-    "csrrd $t0, 0x8b\n"
-    "ertn");
-
 static uint64_t refills(void)
 {
     return gcsrrd(KS(0));

@@ -400,6 +400,7 @@ uint64_t *s2_new(void);         /* GRAM at GPA 0 */
 uint64_t table_pa(const void *table);
 
 /* lvz-lib.c: the guest */
+extern const struct guest_code guest_refill;    /* of three levels, by PGD */
 void vcpu_init(struct vcpu *v, uint64_t gid);
 void guest_reset(void);
 void set_gid(struct vcpu *v, uint64_t gid);
