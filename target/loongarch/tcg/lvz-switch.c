@@ -53,9 +53,11 @@ void loongarch_lvz_select_jmp_cache(CPULoongArchState *env)
     bool guest = loongarch_guest_mode(env);
     bool second = guest ? env->lvz.parked.second_part
                         : env->parked.second_part;
+    unsigned int first_idx = guest ? MMU_GUEST_IDX_BASE : 0;
 
     /* Host and guest kernels have the same addresses. */
-    tcg_select_jmp_cache(env_cpu(env), 2 * guest + second);
+    tcg_select_jmp_cache(env_cpu(env), 2 * guest + second,
+                         MAKE_64BIT_MASK(first_idx, MMU_DA_IDX + 1));
 }
 
 void loongarch_lvz_select_world(CPULoongArchState *env)
