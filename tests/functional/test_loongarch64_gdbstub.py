@@ -13,6 +13,7 @@ import socket
 import struct
 import subprocess
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -180,6 +181,30 @@ class GdbStub(StubTest):
             second.send("vMustReplyEmpty")
             self.assertEqual(second.receive(), "")
             self.nudge(second)
+
+    def test_others_have_their_turn(self) -> None:
+        """A client that asks without a pause leaves the monitor its share."""
+        enough = threading.Event()
+        deadline = time.monotonic() + 30
+        asked = 0
+
+        def ask_on(client: Packets) -> None:
+            nonlocal asked
+            while not enough.is_set() and time.monotonic() < deadline:
+                client.ask("qC")
+                asked += 1
+
+        with self.connect() as client:
+            thread = threading.Thread(target=ask_on, args=(client,))
+            thread.start()
+            try:
+                for _ in range(100):
+                    self.assertEqual(self.status(), "prelaunch")
+                self.assertTrue(thread.is_alive())
+            finally:
+                enough.set()
+                thread.join()
+            self.assertGreater(asked, 100)
 
     def test_kill_of_a_stranger(self) -> None:
         """vKill with a process that is not there is an error, and harmless."""
