@@ -50,17 +50,12 @@ static uint64_t page_va(int page)
     return SPACE_VA + page * PAGE_SIZE;
 }
 
-/* The same code four times in the page: ori $a0, $zero, value; ret */
+/* The same code four times in the page */
 static void fill_frame(const struct spaces *s, int frame, unsigned value)
 {
     for (uint64_t at = 0; at < PAGE_SIZE; at += PAGE_SIZE / 4) {
-        uint64_t hpa = s->frames + frame * PAGE_SIZE + at;
-        volatile uint32_t *code = (void *)phys(hpa);    /* is executed */
-
-        code[0] = 0x03800004 | value << 10;
-        code[1] = W_RET;
+        write_value_code(s->frames + frame * PAGE_SIZE + at, value);
     }
-    asm volatile("ibar 0" : : : "memory");
     content[frame] = value;
 }
 

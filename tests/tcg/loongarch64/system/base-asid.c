@@ -47,11 +47,11 @@ static unsigned load(uint64_t va, bool user)
 
 static unsigned call(uint64_t va)
 {
-    register uint64_t a0 asm("$r4") = 0;
+    uint64_t value;
 
     faulted = false;
-    asm volatile("jirl $ra, %1, 0" : "+r"(a0) : "r"(va) : "$r1", "memory");
-    return faulted ? FAULT : a0;
+    value = host_call(va);
+    return faulted ? FAULT : value;
 }
 
 static void set(int space, uint64_t va, int frame, bool global)

@@ -206,28 +206,10 @@ static void test_huge(void)
     invtlb_all();
 }
 
-/* A page of code: ori $a0, $zero, value; ret */
-static void write_code(uint64_t hpa, unsigned value)
-{
-    volatile uint32_t *code = (void *)phys(hpa);        /* is executed */
-
-    code[0] = 0x03800004 | value << 10;
-    code[1] = W_RET;
-    asm volatile("ibar 0" : : : "memory");
-}
-
-static uint64_t call(uint64_t va)
-{
-    register uint64_t a0 asm("$r4") = 0;
-
-    asm volatile("jirl $ra, %1, 0" : "+r"(a0) : "r"(va) : "$r1", "memory");
-    return a0;
-}
-
 static uint64_t call_in(unsigned asid)
 {
     csrwr(ASID, asid);
-    return call(VA);
+    return host_call(VA);
 }
 
 #define CODE(n) (SPARE_HPA + (n) * 2 * PAGE_SIZE)
@@ -238,7 +220,7 @@ static void test_code(void)
     int i, wrong = 0;
 
     for (i = 0; i < 4; i++) {
-        write_code(CODE(i), 0x100 + i);
+        write_value_code(CODE(i), 0x100 + i);
     }
     invtlb_all();
     write_entry(STLB + 1, VA, CODE(0), 5, 0);
@@ -249,14 +231,15 @@ static void test_code(void)
     }
     check_eq(wrong, 0, "two address spaces by turns: each its own code");
 
-    write_code(CODE(0), 0x200);
+    write_value_code(CODE(0), 0x200);
     check_eq(call_in(6), 0x101, "other code is written for 5: that of 6");
     check_eq(call_in(5), 0x200, "and the new one of 5");
 
     call_in(6);
     write_entry(STLB + 1, VA, CODE(2), 5, 0);
     csrwr(ASID, 6);
-    check_eq(call(VA), 0x101, "5 gets another page while 6 runs: that of 6");
+    check_eq(host_call(VA), 0x101,
+             "5 gets another page while 6 runs: that of 6");
     check_eq(call_in(5), 0x102, "and the new page's in 5");
     write_entry(STLB + 2, VA, CODE(3), 6, 0);
     check_eq(call_in(5), 0x102, "6 gets another page while 5 runs");

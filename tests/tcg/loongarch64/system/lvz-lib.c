@@ -326,6 +326,23 @@ uint64_t host_load(uint64_t va)
     return *(volatile uint64_t *)va;    /* the access itself is the point */
 }
 
+void write_value_code(uint64_t hpa, unsigned value)
+{
+    volatile uint32_t *code = (void *)phys(hpa);        /* is executed */
+
+    code[0] = 0x03800004 | value << 10;
+    code[1] = W_RET;
+    asm volatile("ibar 0" : : : "memory");
+}
+
+uint64_t host_call(uint64_t va)
+{
+    register uint64_t a0 asm("$r4") = 0;
+
+    asm volatile("jirl $ra, %1, 0" : "+r"(a0) : "r"(va) : "$r1", "memory");
+    return a0;
+}
+
 void wait_ticks(uint64_t ticks)
 {
     uint64_t start = rdtime();

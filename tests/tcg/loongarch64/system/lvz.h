@@ -382,6 +382,9 @@ void wait_ticks(uint64_t ticks);
 void lvz_enable(void);
 void try_insn(struct insn *i);
 uint64_t host_load(uint64_t va);
+/* ori $a0, $zero, value; ret: what host_call() of its address answers */
+void write_value_code(uint64_t hpa, unsigned value);
+uint64_t host_call(uint64_t va);
 uint64_t *host_tables(void);
 void route_uart(void);          /* through both controllers to HWI0 of CPU 0 */
 void uart_irq(bool on);         /* whenever its transmitter is empty */
