@@ -34,9 +34,14 @@ GIDS = 255
 LINE = re.compile(r"^stress: \d+ .*$", re.MULTILINE)
 # Of which one is the boot of the guest; a loaded machine is slow.
 PATIENCE = 600.0
-# Where the host moves pages, for how many seconds a guest's CPU may stand still:
-# 14 s were seen for one page, in a host with more CPUs than the machine that
-# emulates it. Elsewhere it is as long as the guest's kernel has it.
+# Where the host moves pages, for how many seconds a CPU may stand still before a
+# kernel warns of it, in the host and in its guests: a kernel warns of a soft
+# lockup after twice this (the most that it takes), of an RCU stall too.  To take
+# one huge page apart it asks all CPUs 2048 times, one time after the other, to
+# flush a page, and holds the lock that faults of the guest wait for.  In a host
+# with more CPUs than the machine that emulates it, each time waits until all of
+# them have had their turn: 14 s were seen for a page, and 47 s (23 ms each time)
+# beside four other busy processes on two CPUs.
 STILL = 60
 
 
@@ -237,6 +242,15 @@ def merge_pass(bench: Bench, seed: int) -> str:
     """The host moves the guest's pages, merges equal ones, makes huge ones."""
     want = bench.result_here(seed, 8)
     run = bench.host.run
+    watchdogs = "/proc/sys/kernel/watchdog_thresh", \
+        "/sys/module/rcupdate/parameters/rcu_cpu_stall_timeout"
+    usual = [int(run(["cat", name], check=True).stdout) for name in watchdogs]
+
+    def be_patient(seconds: list[int]) -> None:
+        for name, value in zip(watchdogs, seconds):
+            run(f"echo {value} >{name}", check=True)
+
+    be_patient([STILL, 2 * STILL])
     run("cd /sys/kernel/mm && "
         "echo 5000 >ksm/pages_to_scan && echo 10 >ksm/sleep_millisecs && "
         "echo 1 >ksm/run && "
@@ -254,10 +268,12 @@ def merge_pass(bench: Bench, seed: int) -> str:
     with contextlib.ExitStack() as stack:
         # Two of the same, so that there is something to merge.
         guests = [bench.guest(stack, seed, 8, smp=2, memory="256M",
-                              append=f"loglevel=5 watchdog_thresh={STILL}")
+                              append=f"loglevel=5 watchdog_thresh={STILL} "
+                                     f"rcupdate.rcu_cpu_stall_timeout={2 * STILL}")
                   for _ in range(2)]
         count = run_guests([(guest, want) for guest in guests], move, pause=0.2)
     run("echo 0 >/sys/kernel/mm/ksm/run", check=True)
+    be_patient(usual)
     # How many depends on how far its scanner comes meanwhile.
     return f"up to {most} pages shared, compacted {count} times"
 
