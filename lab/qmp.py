@@ -60,7 +60,7 @@ class Qmp:
         message: dict[str, Any] = json.loads(line)
         return message
 
-    def command(self, name: str, timeout: float = 30, **arguments: Any) -> Any:
+    def command(self, name: str, /, timeout: float = 30, **arguments: Any) -> Any:
         """Run a command and give what it returns."""
         request: dict[str, Any] = {"execute": name}
         if arguments:

@@ -303,6 +303,40 @@ class KvmDebug(KvmHostTest):
         self.unharmed(guest)
         self.give_back(guest)
 
+    def test_trace(self) -> None:
+        """The trace has what is planted, whose an exit is, and what is lifted."""
+        guest = self.borrow()
+        at = self.address("start_kernel")
+        alias = at & PHYSICAL | DMW_UNCACHED
+        with Client(guest) as client:
+            saved = client.read(at, len(CODE))
+            registers = client.ask("g")
+            self.assertEqual(client.ask(f"M{at:x},{len(CODE):x}:{CODE.hex()}"), "OK")
+            client.set_register(PC, alias)
+            seen = len(guest.console.text)
+            guest.qmp("trace-event-set-state", name="kvm_debug_*", enable=True)
+            for place in (at, alias + 4):
+                self.assertEqual(client.ask(f"Z0,{place:x},4"), "OK")
+            self.assertRegex(client.ask("vCont;c"), "^T05")
+            self.assertEqual(client.pc, alias + 4)
+            for place in (at, alias + 4):
+                self.assertEqual(client.ask(f"z0,{place:x},4"), "OK")
+            guest.qmp("trace-event-set-state", name="kvm_debug_*", enable=False)
+            self.assertEqual(client.ask(f"M{at:x},{len(CODE):x}:{saved.hex()}"), "OK")
+            self.assertEqual(client.ask(f"G{registers}"), "OK")
+            self.assertEqual(client.ask("D"), "OK")
+        self.unharmed(guest)
+        word = f"who 0x1 ram 0x[0-9a-f]+ saved 0x{CODE[3::-1].hex()}"
+        told = guest.console.text[seen:]
+        for event in (f"insert cpu 0 addr {at:#x} who 0x1: 0", f"plant addr {at:#x} {word}",
+                      f"exit cpu 0 pc {alias:#x} to pass: ",
+                      f"step_begin cpu 0 pc {alias:#x} quiet 1 ", f"lift addr {at:#x} {word}",
+                      f"exit cpu 0 pc {alias + 4:#x} client: ",
+                      f"remove addr {at:#x} who 0x1"):
+            with self.subTest(event=event):
+                self.assertRegex(told, f"(?m)kvm_debug_{event}")
+        self.give_back(guest)
+
     def test_hardware_breakpoint(self) -> None:
         """Z1 is hit like Z0."""
         guest = self.borrow()

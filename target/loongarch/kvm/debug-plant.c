@@ -20,6 +20,7 @@
 #include "cpu.h"
 #include "debug.h"
 #include "debug-plant.h"
+#include "trace.h"
 
 static struct {
     uint32_t inst;
@@ -330,6 +331,8 @@ KvmDebugPlant *kvm_debug_plant_again(vaddr addr, unsigned int who,
  */
 static void follow(KvmDebugPlant *plant, const KvmDebugPlace *now)
 {
+    trace_kvm_debug_move(plant->addr, plant->who, plant->place.offset,
+                         now->offset);
     if (plant->planted) {
         kvm_debug_replace(&plant->place, plants.inst, plant->saved);
         set_planted(plant, false);
@@ -457,6 +460,8 @@ void kvm_debug_plant(KvmDebugPlant *plant)
         }
         plant->saved = now;
     } while (!kvm_debug_replace(&plant->place, now, plants.inst));
+    trace_kvm_debug_plant(plant->addr, plant->who, plant->place.offset,
+                          le32_to_cpu(now));
     set_planted(plant, true);
     if (!is_unmoved(plant)) {
         /* The guest has taken the page away under our hands. */
@@ -472,6 +477,8 @@ void kvm_debug_lift(KvmDebugPlant *plant)
         return;
     }
     RCU_READ_LOCK_GUARD();
+    trace_kvm_debug_lift(plant->addr, plant->who, plant->place.offset,
+                         le32_to_cpu(plant->saved));
     kvm_debug_replace(&plant->place, plants.inst, plant->saved);
     set_planted(plant, false);
     /* The guest can have moved the page, with our word in it. */

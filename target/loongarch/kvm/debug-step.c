@@ -37,6 +37,7 @@
 #include "../insn-flow.h"
 #include "debug.h"
 #include "debug-place.h"
+#include "trace.h"
 
 #define REG_RA                  1
 #define ECODE_SYS               0xb
@@ -322,6 +323,7 @@ static void begin(CPUState *cs, bool quiet, bool hold)
     step.badv = env->CSR_BADV;
     step.badi = env->CSR_BADI;
     step.estat = env->CSR_ESTAT;
+    trace_kvm_debug_step_begin(cs->cpu_index, step.pc, quiet, step.n_ends);
 }
 
 static void remove_past(void)
@@ -334,6 +336,7 @@ static void remove_past(void)
 
 static void end(void)
 {
+    trace_kvm_debug_step_end(step.cs->cpu_index);
     remove_entries();
     remove_past();
     if (step.returns) {

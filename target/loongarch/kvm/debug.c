@@ -35,6 +35,7 @@
 #include "debug-inst.h"
 #include "debug-plant.h"
 #include "internals.h"
+#include "trace.h"
 
 #define REG_A0                  4
 #define INSN_SIZE               4
@@ -372,7 +373,7 @@ static int make_plant(CPUState *cs, vaddr addr, unsigned int who,
     return 0;
 }
 
-int kvm_debug_insert(CPUState *cs, vaddr addr, unsigned int who)
+static int insert(CPUState *cs, vaddr addr, unsigned int who)
 {
     KvmDebugPlant *bp;
     int ret = 0;
@@ -405,6 +406,14 @@ int kvm_debug_insert(CPUState *cs, vaddr addr, unsigned int who)
     return 0;
 }
 
+int kvm_debug_insert(CPUState *cs, vaddr addr, unsigned int who)
+{
+    int ret = insert(cs, addr, who);
+
+    trace_kvm_debug_insert(cs->cpu_index, addr, who, ret);
+    return ret;
+}
+
 void kvm_debug_remove(vaddr addr, unsigned int who)
 {
     KvmDebugPlant *bp = kvm_debug_plant_lookup(addr, who);
@@ -412,6 +421,7 @@ void kvm_debug_remove(vaddr addr, unsigned int who)
     if (!bp || (bp->who & who) != who) {
         return;
     }
+    trace_kvm_debug_remove(addr, who);
     debug.hw -= !!(who & KVM_DEBUG_HW);
     if (bp->who == who) {
         kvm_debug_plant_remove(bp);
@@ -476,45 +486,53 @@ static int pass(CPUState *cs, KvmDebugPlant *bp)
     return kvm_debug_step_past(cs);
 }
 
+static int decided(CPUState *cs, vaddr pc, const char *whose, int ret)
+{
+    trace_kvm_debug_exit(cs->cpu_index, pc, whose, ret);
+    return ret;
+}
+
 int kvm_loongarch_debug_exit(CPUState *cs)
 {
     CPULoongArchState *env = cpu_env(cs);
     KvmDebugPlace place;
     KvmDebugPlant *here = NULL;
     bool found, client, step_end;
+    vaddr pc;
     int ret;
 
     BQL_LOCK_GUARD();
     RCU_READ_LOCK_GUARD();
     kvm_cpu_synchronize_state(cs);
     kvm_debug_undo_trap(cs);
-    found = !kvm_debug_find(cs, env->pc, &place);
+    pc = env->pc;
+    found = !kvm_debug_find(cs, pc, &place);
     if (found) {
-        here = kvm_debug_planted(cs, env->pc, &place);
+        here = kvm_debug_planted(cs, pc, &place);
         if (qatomic_read(place.word) != debug.inst) {
-            /* Gone since: execute what is there now. */
-            return 0;
+            /* Execute what is there now. */
+            return decided(cs, pc, "lifted since", 0);
         }
     }
-    client = is_meant(cs, kvm_debug_plant_lookup(env->pc, KVM_DEBUG_CLIENT),
+    client = is_meant(cs, kvm_debug_plant_lookup(pc, KVM_DEBUG_CLIENT),
                       found ? &place : NULL) ||
              (found && kvm_debug_is_physical(&place));
-    step_end = is_meant(cs, kvm_debug_plant_lookup(env->pc, KVM_DEBUG_STEP),
+    step_end = is_meant(cs, kvm_debug_plant_lookup(pc, KVM_DEBUG_STEP),
                         found ? &place : NULL);
     if (kvm_debug_step_hit(cs, step_end, client, &ret)) {
-        return ret;
+        return decided(cs, pc, "step", ret);
     }
     if (client) {
-        return EXCP_DEBUG;
+        return decided(cs, pc, "client", EXCP_DEBUG);
     }
     if (here) {
-        return pass(cs, here);
+        return decided(cs, pc, "to pass", pass(cs, here));
     }
-    if (!found && kvm_debug_planted_somewhere(cs, env->pc)) {
-        return kvm_debug_step_wait(cs);
+    if (!found && kvm_debug_planted_somewhere(cs, pc)) {
+        return decided(cs, pc, "unmapped", kvm_debug_step_wait(cs));
     }
     refuse_hypercall(env);
-    return 0;
+    return decided(cs, pc, "guest", 0);
 }
 
 void kvm_arch_update_guest_debug(CPUState *cs, struct kvm_guest_debug *dbg)

@@ -220,7 +220,7 @@ class Guest:
         self.qmp("human-monitor-command",
                  command_line=f"gdbserver tcp:{self._host.stub_address}:{self._port}")
 
-    def qmp(self, command: str, **arguments: Any) -> Any:
+    def qmp(self, command: str, /, **arguments: Any) -> Any:
         """A command of the monitor."""
         return self._qmp.command(command, **arguments)
 
