@@ -231,6 +231,11 @@ class GdbStub(StubTest):
         with self.connect() as client:
             self.assertEqual(client.ask("vCont"), "E22")
 
+    def test_extra_info_of_a_stranger(self) -> None:
+        """A thread that is not there, or is no more, is answered."""
+        with self.connect() as client:
+            self.assertEqual(client.ask("qThreadExtraInfo,7b"), "E22")
+
     def test_numbers(self) -> None:
         """A number is hex digits, 0x before or not, and no more than it has room for."""
         with self.connect() as client:
