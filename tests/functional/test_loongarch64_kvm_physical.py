@@ -90,28 +90,24 @@ class KvmPhysical(KvmHostTest):
         guest = self.borrow()
         at = self.address("start_kernel")
         with Client(guest) as client:
-            saved = client.read(at, len(CODE))
-            registers = client.ask("g")
-            self.assertEqual(client.ask(f"M{at:x},{len(CODE):x}:{CODE.hex()}"), "OK")
-            for kind in "01":
-                self.physical(client)
-                self.assertEqual(client.ask(f"Z{kind},{at + 4 & PHYSICAL:x},4"), "OK")
-                self.assertEqual(client.read(at & PHYSICAL, len(CODE)), CODE)
+            with client.code_at(at, CODE):
+                for kind in "01":
+                    self.physical(client)
+                    self.assertEqual(client.ask(f"Z{kind},{at + 4 & PHYSICAL:x},4"), "OK")
+                    self.assertEqual(client.read(at & PHYSICAL, len(CODE)), CODE)
+                    self.physical(client, False)
+                    self.assertEqual(client.read(at, len(CODE)), CODE)
+                    for start in (at, at & PHYSICAL | DMW_UNCACHED):
+                        client.set_register(A0 + 1, 0)
+                        client.set_register(PC, start)
+                        self.assertRegex(client.ask("vCont;c"), "^T05")
+                        self.assertEqual((client.pc, client.register(A0 + 1)), (start + 4, 1))
+                        # A step passes it.
+                        self.assertRegex(client.ask("vCont;s:1"), "^T05")
+                        self.assertEqual((client.pc, client.register(A0 + 1)), (start + 8, 2))
+                    self.physical(client)
+                    self.assertEqual(client.ask(f"z{kind},{at + 4 & PHYSICAL:x},4"), "OK")
                 self.physical(client, False)
-                self.assertEqual(client.read(at, len(CODE)), CODE)
-                for start in (at, at & PHYSICAL | DMW_UNCACHED):
-                    client.set_register(A0 + 1, 0)
-                    client.set_register(PC, start)
-                    self.assertRegex(client.ask("vCont;c"), "^T05")
-                    self.assertEqual((client.pc, client.register(A0 + 1)), (start + 4, 1))
-                    # A step passes it.
-                    self.assertRegex(client.ask("vCont;s:1"), "^T05")
-                    self.assertEqual((client.pc, client.register(A0 + 1)), (start + 8, 2))
-                self.physical(client)
-                self.assertEqual(client.ask(f"z{kind},{at + 4 & PHYSICAL:x},4"), "OK")
-            self.physical(client, False)
-            self.assertEqual(client.ask(f"M{at:x},{len(CODE):x}:{saved.hex()}"), "OK")
-            self.assertEqual(client.ask(f"G{registers}"), "OK")
             self.assertEqual(client.ask("D"), "OK")
         self.unharmed(guest)
         self.give_back(guest)

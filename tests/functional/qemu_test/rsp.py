@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -84,6 +85,21 @@ class Packets:
 
     def read(self, address: int, size: int = 4) -> bytes:
         return bytes.fromhex(self.ask(f"m{address:x},{size:x}"))
+
+    def write(self, address: int, data: bytes) -> None:
+        answer = self.ask(f"M{address:x},{len(data):x}:{data.hex()}")
+        assert answer == "OK", answer
+
+    @contextlib.contextmanager
+    def code_at(self, address: int, code: bytes) -> Iterator[None]:
+        """Write code there; that and the vCPU's registers are put back after it."""
+        saved = self.read(address, len(code))
+        registers = self.ask("g")
+        self.write(address, code)
+        yield
+        self.write(address, saved)
+        answer = self.ask(f"G{registers}")
+        assert answer == "OK", answer
 
     def interrupt(self) -> str:
         """Ctrl-C."""
